@@ -1,0 +1,268 @@
+"""The one settings module. Everything a deployment may change is read from the environment, typed.
+
+With nothing set the project runs on one machine by itself: PostgreSQL from its wheel, Celery on the
+file-system broker, data under `var/`. `PRODUCTION=true` refuses every convenience that is unsafe there.
+`.env.example` lists each variable with its meaning.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import dj_database_url
+import environs
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from alwrity_billing import embedded, guards, logs
+from alwrity_billing.admin_theme import UNFOLD as UNFOLD
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environs.Env()
+env.read_env(str(BASE_DIR / ".env"), recurse=False)
+
+# --- What kind of deployment this is ---------------------------------------------------------------
+
+PRODUCTION = env.bool("PRODUCTION", False)
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", guards.DEVELOPMENT_SECRET_KEY)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+DATABASE_URL = env.str("DATABASE_URL", "")
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "")
+
+if PRODUCTION:
+    guards.refuse_unsafe_production(
+        secret_key=SECRET_KEY,
+        debug=DEBUG,
+        database_url=DATABASE_URL,
+        broker_url=CELERY_BROKER_URL,
+        allowed_hosts=ALLOWED_HOSTS,
+    )
+
+# --- Services: given by URL, or embedded -------------------------------------------------------------
+
+DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+EMBEDDED_POSTGRES = not DATABASE_URL
+EMBEDDED_BROKER = not CELERY_BROKER_URL
+if EMBEDDED_POSTGRES:
+    DATABASE_URL = embedded.database_url(DATA_DIR)
+
+try:
+    DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0)}
+except ValueError as wrong:
+    raise ImproperlyConfigured(guards.WRONG_DATABASE_URL) from wrong
+if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+    raise ImproperlyConfigured(guards.WRONG_DATABASE_URL)
+
+DATABASES["default"]["OPTIONS"] = {
+    **DATABASES["default"].get("OPTIONS", {}),
+    # Set to 0 behind a pooler that cannot keep prepared statements between transactions.
+    "prepare_threshold": env.int("DATABASE_PREPARE_THRESHOLD", 5) or None,
+    "connect_timeout": env.int("DATABASE_CONNECT_TIMEOUT_S", 5),
+}
+if env.bool("DATABASE_POOL", True):
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": env.int("DATABASE_POOL_MAX_SIZE", 10),
+        "timeout": env.int("DATABASE_POOL_TIMEOUT_S", 10),
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
+if EMBEDDED_BROKER:
+    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_TRANSPORT_OPTIONS = embedded.broker_folders(DATA_DIR)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = env.int("CELERY_TASK_TIME_LIMIT_S", 600)
+CELERY_TASK_SOFT_TIME_LIMIT = CELERY_TASK_TIME_LIMIT - 30
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+# --- Applications ------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "rest_framework",
+    "rest_framework_api_key",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "csp",
+    "usage",
+    "subscriptions",
+    "alerts",
+    "alwrity_billing",
+]
+
+MIDDLEWARE = [
+    "alwrity_billing.api.problems.ProblemMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "alwrity_billing.csp.PolicyByAreaMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "alwrity_billing.urls"
+WSGI_APPLICATION = "alwrity_billing.wsgi.application"
+ASGI_APPLICATION = "alwrity_billing.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = not PRODUCTION
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage",
+    },
+}
+
+# --- Who comes in --------------------------------------------------------------------------------------
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "login"
+
+# Tokens of an external identity provider; off until the JWKS URL is set.
+JWT_JWKS_URL = env.str("JWT_JWKS_URL", "")
+JWT_ISSUER = env.str("JWT_ISSUER", "")
+JWT_AUDIENCE = env.str("JWT_AUDIENCE", "")
+JWT_ALGORITHMS = env.list("JWT_ALGORITHMS", ["RS256", "ES256", "EdDSA"])
+if JWT_JWKS_URL and not (JWT_ISSUER and JWT_AUDIENCE):
+    raise ImproperlyConfigured("JWT_JWKS_URL is set: JWT_ISSUER and JWT_AUDIENCE must be set with it.")
+
+EMAIL_BACKEND = env.str(
+    "EMAIL_BACKEND",
+    "django.core.mail.backends.smtp.EmailBackend"
+    if PRODUCTION
+    else "django.core.mail.backends.console.EmailBackend",
+)
+EMAIL_HOST = env.str("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.int("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", False)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "billing@localhost")
+
+# --- Browser security ------------------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    },
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+if PRODUCTION:
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", True)
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", int(timedelta(days=365).total_seconds()))
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", True)
+    SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", True)
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    if env.bool("BEHIND_TLS_PROXY", False):
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- HTTP API ------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["alwrity_billing.api.authentication.PrincipalAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["alwrity_billing.api.envelopes.ApiRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "alwrity_billing.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "ALwrity Billing",
+    "VERSION": "0.1.0",
+    "DESCRIPTION": "Meter AI API calls, read usage and exact cost.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "alwrity_billing.api.schema.complete_schema",
+    ],
+}
+
+# --- Metering --------------------------------------------------------------------------------------------------
+
+# Bounds of one POST to /api/usage/events; the body is counted after gzip is undone.
+INGEST_MAX_EVENTS = 10_000
+INGEST_MAX_BODY_BYTES = env.int("INGEST_MAX_BODY_BYTES", 32 * 1024 * 1024)
+DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BODY_BYTES
+# An event's time may run this far ahead of our clock, and lie this far back; older usage is imported.
+INGEST_MAX_CLOCK_SKEW = timedelta(seconds=env.int("INGEST_MAX_CLOCK_SKEW_S", 300))
+INGEST_HORIZON = timedelta(days=env.int("INGEST_HORIZON_DAYS", 35))
+LOG_PARTITIONS_AHEAD_MONTHS = 3
+
+# A refreshed price that moves by more than this factor, up or down, waits for a staff member.
+PRICE_CHANGE_FACTOR_LIMIT = env.decimal("PRICE_CHANGE_FACTOR_LIMIT", "2")
+
+# --- Logging -----------------------------------------------------------------------------------------------------
+
+LOGGING = logs.configuration(json=PRODUCTION, level=env.str("LOG_LEVEL", "INFO"))

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class SubscriptionsConfig(AppConfig):
+    """Who pays, on which terms."""
+
+    name = "subscriptions"
+    verbose_name = "Subscriptions"

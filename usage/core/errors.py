@@ -1,0 +1,73 @@
+"""The one tree of errors this system raises on purpose, each ready to be shown to a person or a program."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class BillingError(Exception):
+    """Base of the tree.
+
+    `code` is for machines and never changes; `message` is a sentence for people that says what to do;
+    `details` is JSON-ready; `hint` names an upgrade or payment that would help, where one does.
+    """
+
+    code: ClassVar[str] = "billing_error"
+    status: ClassVar[int] = 500
+
+    def __init__(
+        self, message: str, *, code: str = "", details: Mapping[str, Any] | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_code = code or self.code
+        self.details = dict(details or {})
+        self.hint = hint
+
+
+class InvalidRequest(BillingError):
+    """The request's form is wrong; the message names the field and what it takes."""
+
+    code = "invalid_request"
+    status = 400
+
+
+class NotAuthenticated(BillingError):
+    """No credential, or one that is not valid (any more)."""
+
+    code = "not_authenticated"
+    status = 401
+
+
+class AccessDenied(BillingError):
+    """The credential is valid but does not reach this far."""
+
+    code = "access_denied"
+    status = 403
+
+
+class NotFound(BillingError):
+    """There is no such thing, or none whose existence may be told."""
+
+    code = "not_found"
+    status = 404
+
+
+class TooLarge(BillingError):
+    """The body or the batch is over its bound."""
+
+    code = "too_large"
+    status = 413
+
+
+class PricingException(BillingError):
+    """A cost cannot be computed: no price for the model, or the price book refuses a row."""
+
+    code = "price_unknown"
+    status = 422
+
+
+class TrackingException(BillingError):
+    """Usage cannot be recorded as it was reported."""
+
+    code = "tracking_failed"
+    status = 422

@@ -1,0 +1,129 @@
+"""The usage event as it travels: CloudEvents 1.0 with OpenTelemetry GenAI attribute names in `data`.
+
+The same structs serve the HTTP API and Python callers, so that one event has one form and one content hash.
+Names follow docs.cloudevents.io (1.0.2) and the OpenTelemetry GenAI registry; what that registry does not
+name (units, tags, cost …) is ours.
+"""
+
+import hashlib
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+import msgspec
+
+# A count in one call. Bounded so that every product with a price is exact in Decimal's 28 digits, and by the
+# width of the log's integer columns.
+MAX_COUNT = 2_000_000_000
+MAX_SECONDS = 999_999_999
+SECONDS_PLACES = 3
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+ShortText = Annotated[str, msgspec.Meta(max_length=64)]
+Name = Annotated[str, msgspec.Meta(max_length=128)]
+ModelName = Annotated[str, msgspec.Meta(max_length=160)]
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+# Decimal strings, so that no JSON library in between can turn money into a binary fraction.
+AmountText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?$")]
+SecondsText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,3})?$")]
+
+
+class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of the event in which a name we do not know is a mistake worth telling."""
+
+
+class Units(Strict):
+    """What the call consumed besides tokens. A unit left out was not consumed.
+
+    `seconds` is a whole number or a decimal string with at most three places ("12.5").
+    """
+
+    requests: Count | None = None
+    searches: Count | None = None
+    images: Count | None = None
+    pages: Count | None = None
+    seconds: Annotated[int, msgspec.Meta(ge=0, le=MAX_SECONDS)] | SecondsText | None = None
+    characters: Count | None = None
+
+
+class Tags(Strict):
+    """Whom inside the account the call is allocated to."""
+
+    team: Name = ""
+    project: Name = ""
+    department: Name = ""
+
+
+class ReportedCost(Strict):
+    """A cost known to the sender. `provider`: the provider itself reported it; `estimated`: the sender's guess.
+
+    `local` (or no cost at all) leaves the rating to the price book, and then takes no amount.
+    """
+
+    source: Literal["provider", "local", "estimated"]
+    amount: AmountText | None = None
+    currency: Literal["USD"] = "USD"
+
+
+class UsageData(Strict):
+    """One call to a provider. Token counts are totals with parts: cached ⊂ input, reasoning ⊂ output."""
+
+    provider: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] = msgspec.field(
+        name="gen_ai.provider.name"
+    )
+    request_model: ModelName = msgspec.field(name="gen_ai.request.model", default="")
+    response_model: ModelName = msgspec.field(name="gen_ai.response.model", default="")
+    operation: ShortText = msgspec.field(name="gen_ai.operation.name", default="")
+    input_tokens: Count | None = msgspec.field(name="gen_ai.usage.input_tokens", default=None)
+    cached_input_tokens: Count | None = msgspec.field(
+        name="gen_ai.usage.cache_read.input_tokens", default=None
+    )
+    cache_write_tokens: Count | None = msgspec.field(
+        name="gen_ai.usage.cache_creation.input_tokens", default=None
+    )
+    output_tokens: Count | None = msgspec.field(name="gen_ai.usage.output_tokens", default=None)
+    reasoning_tokens: Count | None = msgspec.field(name="gen_ai.usage.reasoning.output_tokens", default=None)
+    units: Units = Units()
+    tags: Tags = Tags()
+    cost: ReportedCost | None = None
+    endpoint: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    method: Annotated[str, msgspec.Meta(max_length=16)] = ""
+    request_type: ShortText = ""
+    status_code: Annotated[int, msgspec.Meta(ge=100, le=599)] = 200
+    response_time: Annotated[float, msgspec.Meta(ge=0, le=2_000_000)] | None = None
+    request_size: Count | None = None
+    response_size: Count | None = None
+    retry_count: Annotated[int, msgspec.Meta(ge=0, le=32_000)] = 0
+    error_message: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    end_user: Name = ""
+    authorization: ShortText = ""
+
+
+class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One metered call as its sender reports it, identified by (account, source, id).
+
+    `subject` is the account's external id; `time` is when the call happened (default: when it is recorded).
+    CloudEvents extension attributes around `data` are allowed and ignored.
+    """
+
+    id: Identifier
+    source: Identifier
+    subject: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    time: Instant | None = None
+    data: UsageData
+    specversion: Literal["1.0"] = "1.0"
+    datacontenttype: Literal["application/json"] = "application/json"
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def content_hash(event: UsageEvent) -> str:
+    """32 hex digits that are equal for two events exactly when everything but their identity is equal."""
+    content = _encoder.encode((event.subject, event.time, event.data))
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def seconds_of(units: Units) -> Decimal:
+    return Decimal(units.seconds or 0)
