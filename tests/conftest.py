@@ -1,7 +1,81 @@
-"""What every test stands on: the embedded PostgreSQL in a folder of its own, and nothing from the machine."""
+"""What every test stands on: one PostgreSQL for all test processes, and nothing else from the machine.
+
+The first process starts the server (embedded, under `var/test` unless DATA_DIR says otherwise) and hands its
+address to the processes pytest-xdist starts, each of which makes a test database of its own; the server
+stops when the first process ends. Settings are loaded here and not by pytest-django, which would load them
+before this file has prepared the environment.
+"""
 
 import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-os.environ.setdefault("DATA_DIR", str(Path(__file__).resolve().parent.parent / "var" / "test"))
-os.environ["DATABASE_POOL"] = "false"
+import django
+import pytest
+import redis
+
+from alwrity_billing import embedded
+
+PROJECT = Path(__file__).resolve().parent.parent
+REDIS_START_TIMEOUT_S = 10
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+
+os.environ.setdefault("DATA_DIR", str(PROJECT / "var" / "test"))
+os.environ.update(
+    DJANGO_SETTINGS_MODULE="alwrity_billing.settings",
+    PRODUCTION="false",
+    CELERY_BROKER_URL="",
+    # A test that opens threads or processes would otherwise leave pooled connections behind.
+    DATABASE_POOL="false",
+)
+if not os.environ.get("DATABASE_URL"):
+    os.environ["DATABASE_URL"] = embedded.database_url(Path(os.environ["DATA_DIR"]).resolve())
+
+django.setup()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium or Chrome; the test is skipped where there is none."""
+    found = [path for name in CHROMIUM_NAMES if (path := shutil.which(name))]
+    if CHROMIUM_ON_MACOS.exists():
+        found.append(str(CHROMIUM_ON_MACOS))
+    if not found:
+        pytest.skip(f"needs a browser, one of: {', '.join(CHROMIUM_NAMES)}")
+    return found[0]
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[str]:
+    """The URL of a redis-server of the test's own; the test is skipped where it is not installed."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("needs redis-server")
+    port = free_port()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+    try:
+        url = f"redis://127.0.0.1:{port}/0"
+        wait_for_redis(url)
+        yield url
+    finally:
+        server.kill()
+        server.wait()
+
+
+def wait_for_redis(url: str) -> None:
+    retry = redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), retries=REDIS_START_TIMEOUT_S * 20)
+    with redis.Redis.from_url(url, retry=retry, retry_on_error=[redis.ConnectionError]) as client:
+        client.ping()
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

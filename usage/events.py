@@ -7,7 +7,6 @@ name (units, tags, cost …) is ours.
 
 import hashlib
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Literal
 
 import msgspec
@@ -29,11 +28,13 @@ AmountText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?$
 SecondsText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,3})?$")]
 
 
-class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Strict(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """A part of the event in which a name we do not know is a mistake worth telling."""
 
 
-class Units(Strict):
+class Units(Strict, frozen=True):
     """What the call consumed besides tokens. A unit left out was not consumed.
 
     `seconds` is a whole number or a decimal string with at most three places ("12.5").
@@ -47,7 +48,7 @@ class Units(Strict):
     characters: Count | None = None
 
 
-class Tags(Strict):
+class Tags(Strict, frozen=True):
     """Whom inside the account the call is allocated to."""
 
     team: Name = ""
@@ -55,8 +56,8 @@ class Tags(Strict):
     department: Name = ""
 
 
-class ReportedCost(Strict):
-    """A cost known to the sender. `provider`: the provider itself reported it; `estimated`: the sender's guess.
+class ReportedCost(Strict, frozen=True):
+    """A cost known to the sender. `provider`: the provider reported it; `estimated`: the sender's guess.
 
     `local` (or no cost at all) leaves the rating to the price book, and then takes no amount.
     """
@@ -66,7 +67,7 @@ class ReportedCost(Strict):
     currency: Literal["USD"] = "USD"
 
 
-class UsageData(Strict):
+class UsageData(Strict, frozen=True):
     """One call to a provider. Token counts are totals with parts: cached ⊂ input, reasoning ⊂ output."""
 
     provider: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] = msgspec.field(
@@ -100,7 +101,7 @@ class UsageData(Strict):
     authorization: ShortText = ""
 
 
-class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One metered call as its sender reports it, identified by (account, source, id).
 
     `subject` is the account's external id; `time` is when the call happened (default: when it is recorded).
@@ -116,14 +117,29 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     datacontenttype: Literal["application/json"] = "application/json"
 
 
-_encoder = msgspec.json.Encoder(order="deterministic")
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What became of one event of a batch.
+
+    `recorded` and `replayed` carry the cost in USD; a `conflict` (same id, other content) and a `rejected`
+    event carry a machine `code`, a JSON `pointer` to the field and a sentence. `index` is the event's place
+    in the batch.
+    """
+
+    index: int
+    outcome: Literal["recorded", "replayed", "conflict", "rejected"]
+    source: str = ""
+    id: str = ""
+    cost: str | None = None
+    currency: str | None = None
+    code: str | None = None
+    pointer: str | None = None
+    message: str | None = None
+
+
+_encoder = msgspec.json.Encoder()
 
 
 def content_hash(event: UsageEvent) -> str:
     """32 hex digits that are equal for two events exactly when everything but their identity is equal."""
     content = _encoder.encode((event.subject, event.time, event.data))
     return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
-def seconds_of(units: Units) -> Decimal:
-    return Decimal(units.seconds or 0)

@@ -11,7 +11,7 @@ ZERO = Decimal(0)
 
 
 def parse_amount(text: str) -> Decimal:
-    """The non-negative amount that `text` spells, at most 18 decimals; ValueError says what is wrong with it."""
+    """The non-negative amount that `text` spells, at most 18 decimals; ValueError says what is wrong."""
     try:
         amount = Decimal(text)
     except ArithmeticError:

@@ -49,22 +49,6 @@ class Tier(NamedTuple):
     tokens: TokenPrices
 
 
-class TokenRates(NamedTuple):
-    """Token prices with their long-context tiers, thresholds ascending."""
-
-    tokens: TokenPrices
-    tiers: tuple[Tier, ...] = ()
-
-    def at(self, input_tokens: int) -> TokenPrices:
-        """The token prices of a call with `input_tokens`: above a threshold, not at it."""
-        chosen = self.tokens
-        for tier in self.tiers:
-            if input_tokens <= tier.above_input_tokens:
-                break
-            chosen = tier.tokens
-        return chosen
-
-
 class UnitPrices(NamedTuple):
     """USD per single unit; None means the provider does not price that unit."""
 
@@ -76,15 +60,31 @@ class UnitPrices(NamedTuple):
     character: Decimal | None = None
 
 
+class Rates(NamedTuple):
+    """Everything one way of processing costs: tokens, their long-context tiers (ascending), units."""
+
+    tokens: TokenPrices = TokenPrices()
+    tiers: tuple[Tier, ...] = ()
+    units: UnitPrices = UnitPrices()
+
+    def tokens_at(self, input_tokens: int) -> TokenPrices:
+        """The token prices of a call with `input_tokens`: above a threshold, not at it."""
+        chosen = self.tokens
+        for tier in self.tiers:
+            if input_tokens <= tier.above_input_tokens:
+                break
+            chosen = tier.tokens
+        return chosen
+
+
 class Price(NamedTuple):
     """One row of the price book, ready to rate with. `id` is the row's; `model` the book's own name."""
 
     id: int
     provider: str
     model: str
-    standard: TokenRates
-    units: UnitPrices
-    batch: TokenRates | None = None
+    standard: Rates
+    batch: Rates | None = None
 
 
 class Cost(NamedTuple):
@@ -100,9 +100,9 @@ FREE = Cost(ZERO, ZERO, ZERO)
 
 def impossible(quantities: Quantities) -> tuple[str, str] | None:
     """The quantity that cannot be, as (its name, why), or None when all of them can."""
-    for name, amount in zip(Quantities._fields, quantities, strict=True):
-        if amount < 0:
-            return name, "must not be negative"
+    amounts: tuple[int | Decimal, ...] = quantities
+    if min(amounts) < 0:
+        return Quantities._fields[amounts.index(min(amounts))], "must not be negative"
     if quantities.cached_input_tokens + quantities.cache_write_tokens > quantities.input_tokens:
         part = "cached_input_tokens" if quantities.cached_input_tokens else "cache_write_tokens"
         return part, "cached and cache-written tokens are part of input_tokens and cannot exceed them"
@@ -114,14 +114,15 @@ def impossible(quantities: Quantities) -> tuple[str, str] | None:
 def rate(quantities: Quantities, price: Price, *, batch: bool = False) -> Cost:
     """The exact cost of possible `quantities` (see `impossible`) at `price`.
 
-    `batch` asks for the price's batch rates where it has them; units have one price either way.
+    `batch` asks for the price's batch rates where it has them.
     """
     rates = price.batch if batch and price.batch is not None else price.standard
-    tokens = rates.at(quantities.input_tokens) if rates.tiers else rates.tokens
+    tokens = rates.tokens_at(quantities.input_tokens) if rates.tiers else rates.tokens
     input_cost = _input_cost(quantities, tokens)
     output_cost = _output_cost(quantities, tokens)
     total = input_cost + output_cost
-    for count, unit_price in zip(quantities[5:], price.units, strict=True):
+    counts: tuple[int | Decimal, ...] = quantities[len(TokenPrices._fields) :]
+    for count, unit_price in zip(counts, rates.units, strict=True):
         if count and unit_price is not None:
             total += count * unit_price
     return Cost(input_cost, output_cost, total)
@@ -152,35 +153,41 @@ def _output_cost(quantities: Quantities, tokens: TokenPrices) -> Decimal:
     return cost
 
 
-def token_rates_from_json(rates: Mapping[str, Any]) -> TokenRates:
-    """Read `{"input": "0.0000025", …, "tiers": [{"above_input_tokens": 200000, "input": …}]}`.
+def rates_from_json(rates: Mapping[str, Any]) -> Rates:
+    """Read `{"input": "0.0000025", "search": "0.01", "tiers": [{"above_input_tokens": 200000, "input": …}]}`.
 
     Raises ValueError for an unknown name, an amount that is not a decimal string, or thresholds that do not
     ascend.
     """
-    tiers = tiers_from_json(rates.get("tiers", []))
-    return TokenRates(_token_prices({name: text for name, text in rates.items() if name != "tiers"}), tiers)
+    prices = _amounts(rates, known=(*TokenPrices._fields, *UnitPrices._fields, "tiers"))
+    return Rates(
+        TokenPrices(**{name: prices[name] for name in TokenPrices._fields if name in prices}),
+        tiers_from_json(rates.get("tiers", [])),
+        UnitPrices(**{name: prices[name] for name in UnitPrices._fields if name in prices}),
+    )
 
 
 def tiers_from_json(tiers: Sequence[Mapping[str, Any]]) -> tuple[Tier, ...]:
-    """Read a row's `tiers`; raises ValueError as `token_rates_from_json` does."""
-    read = []
+    """Read a row's `tiers`; raises ValueError as `rates_from_json` does."""
+    read: list[Tier] = []
     for tier in tiers:
         threshold = tier.get("above_input_tokens")
         if not isinstance(threshold, int) or isinstance(threshold, bool) or threshold < 0:
             raise ValueError("above_input_tokens must be a whole number of tokens")
         if read and threshold <= read[-1].above_input_tokens:
             raise ValueError("tiers must ascend by above_input_tokens")
-        prices = {name: text for name, text in tier.items() if name != "above_input_tokens"}
-        read.append(Tier(threshold, _token_prices(prices)))
+        prices = _amounts(tier, known=(*TokenPrices._fields, "above_input_tokens"))
+        read.append(Tier(threshold, TokenPrices(**prices)))
     return tuple(read)
 
 
-def _token_prices(prices: Mapping[str, Any]) -> TokenPrices:
-    unknown = prices.keys() - set(TokenPrices._fields)
+def _amounts(prices: Mapping[str, Any], *, known: tuple[str, ...]) -> dict[str, Decimal]:
+    """The amounts among `prices`; what is not an amount (`tiers`, `above_input_tokens`) is left out."""
+    unknown = prices.keys() - set(known)
     if unknown:
-        raise ValueError(f"unknown token price {min(unknown)!r}; known are {', '.join(TokenPrices._fields)}")
-    for name, text in prices.items():
+        raise ValueError(f"unknown price {min(unknown)!r}; known are {', '.join(known)}")
+    amounts = {name: text for name, text in prices.items() if name not in ("tiers", "above_input_tokens")}
+    for name, text in amounts.items():
         if not isinstance(text, str):
             raise ValueError(f"{name} must be a decimal string, not {text!r}")
-    return TokenPrices(**{name: parse_amount(text) for name, text in prices.items()})
+    return {name: parse_amount(text) for name, text in amounts.items()}

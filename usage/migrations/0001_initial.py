@@ -665,17 +665,17 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(
-                        ("cost_per_input_token__gte", 0),
-                        ("cost_per_cached_input_token__gte", 0),
-                        ("cost_per_cache_write_token__gte", 0),
-                        ("cost_per_output_token__gte", 0),
-                        ("cost_per_reasoning_token__gte", 0),
-                        ("cost_per_request__gte", 0),
-                        ("cost_per_search__gte", 0),
-                        ("cost_per_image__gte", 0),
-                        ("cost_per_page__gte", 0),
-                        ("cost_per_second__gte", 0),
-                        ("cost_per_character__gte", 0),
+                        ("cost_per_input_token__isnull", False),
+                        ("cost_per_cached_input_token__isnull", False),
+                        ("cost_per_cache_write_token__isnull", False),
+                        ("cost_per_output_token__isnull", False),
+                        ("cost_per_reasoning_token__isnull", False),
+                        ("cost_per_request__isnull", False),
+                        ("cost_per_search__isnull", False),
+                        ("cost_per_image__isnull", False),
+                        ("cost_per_page__isnull", False),
+                        ("cost_per_second__isnull", False),
+                        ("cost_per_character__isnull", False),
                         _connector="OR",
                     ),
                     models.Q(

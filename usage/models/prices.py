@@ -43,7 +43,7 @@ class PriceColumns(models.Model):
     """One model's unit prices; NULL means the provider does not price that unit.
 
     `tiers` are long-context rates that replace the token prices for the whole call once its input tokens
-    exceed `above_input_tokens`; `batch` holds the token prices (and their tiers) of batch processing.
+    exceed `above_input_tokens`; `batch` holds all prices (and tiers) of batch processing.
     Both hold decimal strings under the names of the columns: see `usage.core.rating`.
     """
 
@@ -82,7 +82,7 @@ def priced_at_all() -> Q:
     columns = [f"cost_per_{unit}" + ("_token" if index < 5 else "") for index, unit in enumerate(UNIT_PRICES)]
     some = Q()
     for column in columns:
-        some |= Q(**{f"{column}__gte": 0})
+        some |= Q(**{f"{column}__isnull": False})
     none_negative = Q()
     for column in columns:
         none_negative &= Q(**{f"{column}__isnull": True}) | Q(**{f"{column}__gte": 0})
@@ -90,7 +90,7 @@ def priced_at_all() -> Q:
 
 
 class APIProviderPricing(PriceColumns):
-    """One effective-dated price. Append-only: a trigger refuses UPDATE and DELETE; a correction is a new row."""
+    """One effective-dated price. Append-only, held by a trigger: a correction is a new row."""
 
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"

@@ -48,7 +48,7 @@ class BillingPeriod(models.Model):
 
 
 class TotalColumns(models.Model):
-    """What is added up, in the summary and in the rollup alike. `usage.totals` keeps them equal to the log."""
+    """What is added up, in summary and rollup alike. `usage.totals` keeps them equal to the log."""
 
     calls = models.BigIntegerField(default=0)
     errors = models.BigIntegerField(default=0, help_text="Calls answered with status 400 or above.")

@@ -1,0 +1,28 @@
+"""The providers we meter, one file each; adding one is copying a neighbour, its presence registers it."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+
+from usage.providers.base import Provider
+
+
+def _registered() -> dict[str, Provider]:
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+    found = [importlib.import_module(f"{__name__}.{name}").PROVIDER for name in names]
+    return {provider.key: provider for provider in found}
+
+
+PROVIDERS: Mapping[str, Provider] = _registered()
+
+_BY_ANY_NAME = {
+    name: provider for provider in PROVIDERS.values() for name in (provider.key, *provider.aliases)
+}
+
+
+def find(name: str) -> Provider | None:
+    """The provider senders call `name` (its key or an alias, in any case), or None."""
+    return _BY_ANY_NAME.get(name) or _BY_ANY_NAME.get(name.strip().lower())
+
+
+__all__ = ["PROVIDERS", "Provider", "find"]

@@ -1,0 +1,57 @@
+"""By how much a price moved: what decides whether a refreshed price is applied or held back."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from usage.core.rating import Price, Rates, TokenPrices, UnitPrices
+
+UNCHANGED = Decimal(1)
+# What a price that was free, or becomes free, moves by: more than any limit.
+BOUNDLESS = Decimal("Infinity")
+
+
+def largest_move(old: Price, new: Price) -> tuple[str, Decimal]:
+    """The unit price that moved most from `old` to `new`, and its factor (≥ 1, up or down alike).
+
+    Every token class is compared at every context size at which either price changes tier. A unit that only
+    one of the two prices is not a move: there is nothing to compare.
+    """
+    largest = ("", UNCHANGED)
+    for name, before, after in _pairs(old, new):
+        if before is not None and after is not None and before != after:
+            factor = BOUNDLESS if not before or not after else max(after / before, before / after)
+            if factor > largest[1]:
+                largest = (name, factor)
+    return largest
+
+
+def _pairs(old: Price, new: Price) -> Iterator[tuple[str, Decimal | None, Decimal | None]]:
+    yield from _rate_pairs("", old.standard, new.standard)
+    if old.batch is not None and new.batch is not None:
+        yield from _rate_pairs("batch ", old.batch, new.batch)
+
+
+def _rate_pairs(label: str, old: Rates, new: Rates) -> Iterator[tuple[str, Decimal | None, Decimal | None]]:
+    sizes = {0} | {tier.above_input_tokens + 1 for tier in (*old.tiers, *new.tiers)}
+    for size in sorted(sizes):
+        context = f" above {size - 1} input tokens" if size else ""
+        for name, before, after in zip(
+            TokenPrices._fields,
+            _as_charged(old.tokens_at(size)),
+            _as_charged(new.tokens_at(size)),
+            strict=True,
+        ):
+            yield f"{label}{name}{context}", before, after
+    for name, before, after in zip(UnitPrices._fields, old.units, new.units, strict=True):
+        yield f"{label}{name}", before, after
+
+
+def _as_charged(tokens: TokenPrices) -> TokenPrices:
+    """`tokens` with every class that has no price of its own at the price of the class containing it."""
+    return TokenPrices(
+        input=tokens.input,
+        cached_input=tokens.input if tokens.cached_input is None else tokens.cached_input,
+        cache_write=tokens.input if tokens.cache_write is None else tokens.cache_write,
+        output=tokens.output,
+        reasoning=tokens.output if tokens.reasoning is None else tokens.reasoning,
+    )

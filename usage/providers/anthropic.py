@@ -1,0 +1,12 @@
+"""Anthropic: messages."""
+
+from usage.providers.base import Provider
+
+PROVIDER = Provider(
+    key="anthropic",
+    name="Anthropic",
+    kind="llm",
+    hosts=("api.anthropic.com",),
+    price_list="anthropic",
+    model_prefixes=("anthropic/",),
+)

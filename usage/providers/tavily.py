@@ -1,0 +1,7 @@
+"""Tavily search: one search per call, more credits when its answer says so."""
+
+from usage.providers.base import Provider
+
+PROVIDER = Provider(
+    key="tavily", name="Tavily", kind="search", hosts=("api.tavily.com",), unit_of_a_call="searches"
+)
