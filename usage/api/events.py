@@ -1,0 +1,185 @@
+"""POST /api/usage/events: usage comes in. A plain Django view: DRF would cost more than the work."""
+
+import re
+import zlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from usage import access
+from usage.core.errors import InvalidRequest, TooLarge
+from usage.events import Outcome, UsageEvent
+from usage.ingest import Window, ingest
+from usage.models import Account, Scope
+
+GZIP_WINDOW_BITS = 31
+FIELD_NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(.*)`$")
+
+_read_one = msgspec.json.Decoder(msgspec.Raw)
+_split_batch = msgspec.json.Decoder(list[msgspec.Raw])
+_decode_event = msgspec.json.Decoder(UsageEvent)
+_encoder = msgspec.json.Encoder()
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer: how many of each, and one outcome per event in the order they were sent."""
+
+    recorded: int
+    replayed: int
+    conflicts: int
+    rejected: int
+    outcomes: Sequence[Outcome]
+
+
+@csrf_exempt  # The access layer checks the token of a session itself; servers with a key have none.
+@require_POST
+def post_events(request: HttpRequest) -> HttpResponse:
+    """Record one event or a batch of them; 200 with an outcome for each, whatever became of it."""
+    at = timezone.now()
+    principal = access.principal_of(request, at=at)
+    access.require(principal, Scope.INGEST)
+    account = None if principal.accounts is None else access.account_for(principal, scope=Scope.INGEST)
+    outcomes = record(body_of(request), at=at, account=account)
+    return HttpResponse(_encoder.encode(report(outcomes)), content_type="application/json")
+
+
+def record(body: bytes, *, at: datetime, account: Account | None) -> list[Outcome]:
+    """Decode `body` and record its events; an event that cannot be decoded is rejected, the others recorded.
+
+    Raises InvalidRequest when the body is no JSON at all or an empty batch, TooLarge when it is too long.
+    """
+    raw_events = split(body)
+    events: list[UsageEvent] = []
+    positions: list[int] = []
+    outcomes: dict[int, Outcome] = {}
+    for position, raw in enumerate(raw_events):
+        try:
+            events.append(_decode_event.decode(raw))
+            positions.append(position)
+        except msgspec.DecodeError as wrong:
+            outcomes[position] = undecodable(raw, position, wrong)
+    if not outcomes:
+        return ingest(events, at=at, account=account, window=window(at))
+    if events:
+        for position, outcome in zip(
+            positions, ingest(events, at=at, account=account, window=window(at)), strict=True
+        ):
+            outcomes[position] = msgspec.structs.replace(outcome, index=position)
+    return [outcomes[position] for position in range(len(raw_events))]
+
+
+def window(at: datetime) -> Window:
+    return Window(earliest=at - settings.INGEST_HORIZON, latest=at + settings.INGEST_MAX_CLOCK_SKEW)
+
+
+def body_of(request: HttpRequest) -> bytes:
+    """The request's body with gzip undone, bounded in both forms; raises TooLarge, InvalidRequest."""
+    try:
+        body = request.body
+    except RequestDataTooBig:
+        raise too_large() from None
+    match request.headers.get("Content-Encoding", "").strip().lower():
+        case "" | "identity":
+            return body
+        case "gzip":
+            return gunzip(body)
+        case other:
+            raise InvalidRequest(
+                f"Content-Encoding {other!r} is not understood: send gzip, or none.",
+                code="encoding_unknown",
+            )
+
+
+def gunzip(body: bytes) -> bytes:
+    """`body` uncompressed, never further than the bound: a small bomb is refused before it grows."""
+    stream = zlib.decompressobj(GZIP_WINDOW_BITS)
+    try:
+        plain = stream.decompress(body, settings.INGEST_MAX_BODY_BYTES + 1)
+    except zlib.error as wrong:
+        raise InvalidRequest(f"The body is not valid gzip ({wrong}).", code="encoding_invalid") from wrong
+    if len(plain) > settings.INGEST_MAX_BODY_BYTES:
+        raise too_large()
+    if not stream.eof:
+        raise InvalidRequest("The gzip body is cut off.", code="encoding_invalid")
+    return plain
+
+
+def too_large() -> TooLarge:
+    limit = settings.INGEST_MAX_BODY_BYTES
+    return TooLarge(
+        f"The body is over {limit} bytes uncompressed: send smaller batches.", details={"limit": limit}
+    )
+
+
+def split(body: bytes) -> list[msgspec.Raw]:
+    """The events of a body that holds one object or an array of them, not decoded yet."""
+    try:
+        raw_events = _split_batch.decode(body) if body.lstrip()[:1] == b"[" else [_read_one.decode(body)]
+    except msgspec.DecodeError as wrong:
+        raise InvalidRequest(f"The body is not JSON: {wrong}.", code="json_invalid") from wrong
+    if not raw_events:
+        raise InvalidRequest("The batch is empty: send at least one event.")
+    if len(raw_events) > settings.INGEST_MAX_EVENTS:
+        raise TooLarge(
+            f"The batch holds {len(raw_events)} events: send at most {settings.INGEST_MAX_EVENTS} at once.",
+            details={"limit": settings.INGEST_MAX_EVENTS},
+        )
+    return raw_events
+
+
+def undecodable(raw: msgspec.Raw, position: int, wrong: msgspec.DecodeError) -> Outcome:
+    """The outcome of an event that is malformed, with whatever identity can be read from it."""
+    sentence, pointer = explain(wrong)
+    return Outcome(
+        index=position,
+        outcome="rejected",
+        **identity(raw),
+        code="event_invalid" if isinstance(wrong, msgspec.ValidationError) else "json_invalid",
+        pointer=pointer,
+        message=sentence,
+    )
+
+
+def explain(wrong: msgspec.DecodeError) -> tuple[str, str]:
+    """msgspec's words as a sentence and a JSON pointer to the field they are about.
+
+    Attribute names of OpenTelemetry contain dots, so a path is not simply its segments:
+    "$.data.units.pages" is /data/units/pages, "$.data.gen_ai.usage.input_tokens" has two segments.
+    """
+    sentence, _, path = str(wrong).partition(" - at `")
+    head, dot, attribute = path.removesuffix("`").removeprefix("$").partition(".gen_ai.")
+    pointer = head.replace(".", "/") + (f"/gen_ai.{attribute}" if dot else "")
+    if (named := FIELD_NAMED.search(sentence)) is not None:
+        pointer += "/" + named[1].replace("~", "~0").replace("/", "~1")
+    return f"{sentence}.", pointer
+
+
+def identity(raw: msgspec.Raw) -> dict[str, str]:
+    try:
+        loose: Any = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        return {}
+    if not isinstance(loose, dict):
+        return {}
+    return {name: loose[name] for name in ("source", "id") if isinstance(loose.get(name), str)}
+
+
+def report(outcomes: Sequence[Outcome]) -> Report:
+    counts = {"recorded": 0, "replayed": 0, "conflict": 0, "rejected": 0}
+    for outcome in outcomes:
+        counts[outcome.outcome] += 1
+    return Report(
+        recorded=counts["recorded"],
+        replayed=counts["replayed"],
+        conflicts=counts["conflict"],
+        rejected=counts["rejected"],
+        outcomes=outcomes,
+    )

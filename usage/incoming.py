@@ -1,0 +1,345 @@
+"""The incoming batch: events made into rows of the log, and the temporary table they are copied to.
+
+Everything that can be wrong with one event is found here, before the database is written to; what comes out
+is a line in PostgreSQL's COPY text form, the fastest form it reads.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from usage.core.errors import PricingException
+from usage.core.money import ZERO, parse_amount
+from usage.core.rating import BATCH_REQUEST_TYPES, FREE, Cost, Quantities, impossible, rate
+from usage.events import ReportedCost, Units, UsageData, UsageEvent, content_hash
+from usage.models import CostSource
+from usage.pricebook import ANY_MODEL, PriceBook
+from usage.providers import PROVIDERS, Provider, find
+
+FIRST_ERROR_STATUS = 400
+NULL = r"\N"
+LOCAL = CostSource.LOCAL.value
+
+# One session keeps one such table; a commit empties it. The log id is drawn here, so that a claimed event key
+# can name its row, and a key that names another id is a replay.
+INCOMING = "incoming_usage"
+TEXT_COLUMNS = (
+    "source",
+    "event_id",
+    "provider",
+    "provider_name",
+    "model",
+    "model_used",
+    "endpoint",
+    "method",
+    "request_type",
+    "team",
+    "project",
+    "department",
+    "end_user",
+    '"authorization"',
+    "error_message",
+)
+COUNT_COLUMNS = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "requests",
+    "searches",
+    "images",
+    "pages",
+    "characters",
+    "response_time_ms",
+    "request_size",
+    "response_size",
+)
+LOG_COLUMNS = (
+    "account_id",
+    "billing_period_id",
+    "price_id",
+    "occurred_at",
+    *COUNT_COLUMNS,
+    "status_code",
+    "retry_count",
+    "seconds",
+    "cost_input",
+    "cost_output",
+    "cost",
+    "cost_source",
+    *TEXT_COLUMNS,
+)
+CREATE_INCOMING = f"""
+CREATE TEMPORARY TABLE IF NOT EXISTS {INCOMING} (
+    position integer NOT NULL,
+    content_hash uuid NOT NULL,
+    id bigint NOT NULL DEFAULT nextval('api_usage_logs_id_seq'),
+    account_id bigint NOT NULL,
+    billing_period_id bigint NOT NULL,
+    price_id bigint,
+    occurred_at timestamptz NOT NULL,
+    {", ".join(f"{name} integer" for name in COUNT_COLUMNS)},
+    status_code smallint NOT NULL,
+    retry_count smallint NOT NULL,
+    seconds numeric,
+    cost_input numeric NOT NULL,
+    cost_output numeric NOT NULL,
+    cost numeric NOT NULL,
+    cost_source text COLLATE "C" NOT NULL,
+    {", ".join(f'{name} text COLLATE "C" NOT NULL' for name in TEXT_COLUMNS)}
+) ON COMMIT DELETE ROWS
+"""
+EMPTY_INCOMING = f"TRUNCATE {INCOMING}"
+COPY_INCOMING = f"COPY {INCOMING} (position, content_hash, {', '.join(LOG_COLUMNS)}) FROM STDIN"
+
+
+class Rejected(Exception):
+    """This event cannot be recorded: `code` for machines, `pointer` to the field, `message` for people."""
+
+    def __init__(self, code: str, pointer: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.pointer = pointer
+        self.message = message
+
+
+class Row(NamedTuple):
+    """One event ready for COPY: its place in the batch, its time, its cost, its line."""
+
+    position: int
+    occurred_at: datetime
+    cost: Decimal
+    line: str
+
+
+class Rated(NamedTuple):
+    """What an event's call consumed and cost, who says so, and the price book's name of the model."""
+
+    quantities: Quantities
+    cost: Cost
+    source: str
+    model: str
+    price_id: int | None
+
+
+def row_of(
+    event: UsageEvent,
+    *,
+    position: int,
+    account_id: int,
+    billing_period_id: int,
+    book: PriceBook,
+    at: datetime,
+) -> Row:
+    """The log row of `event`, rated from `book`; `at` stands in for a missing time. Raises Rejected."""
+    data = event.data
+    provider = find(data.provider)
+    if provider is None:
+        raise Rejected(
+            "provider_unknown",
+            "/data/gen_ai.provider.name",
+            f"The provider {data.provider!r} is not metered here; known are {', '.join(PROVIDERS)}.",
+        )
+    occurred_at = event.time or at
+    rated = rate_call(data, provider=provider, occurred_at=occurred_at, book=book)
+    price_id = NULL if rated.price_id is None else rated.price_id
+    cost = rated.cost
+    line = (
+        f"{position}\t{content_hash(event)}\t{account_id}\t{billing_period_id}\t{price_id}\t"
+        f"{occurred_at.isoformat()}\t{_counts(data, rated.quantities)}\t"
+        f"{data.status_code}\t{data.retry_count}\t{rated.quantities.seconds or NULL!s}\t"
+        f"{cost.input!s}\t{cost.output!s}\t{cost.total!s}\t{rated.source}\t"
+        f"{_texts(event, provider=provider, model=rated.model)}\n"
+    )
+    return Row(position, occurred_at, cost.total, line)
+
+
+def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, book: PriceBook) -> Rated:
+    """Quantities and cost of one reported call. Raises Rejected when they cannot be, or have no price.
+
+    A reported amount goes before the book. A failed call that states no quantities costs nothing and needs no
+    price; a successful one that states none consumed the provider's one unit of a call, where it has one.
+    """
+    sent = data.response_model or data.request_model
+    failed = data.status_code >= FIRST_ERROR_STATUS
+    stated = _stated(data, failed=failed)
+    quantities = stated or _unstated(provider, failed=failed)
+    if (wrong := impossible(quantities)) is not None:
+        raise Rejected("quantities_impossible", _POINTERS[wrong[0]], f"{wrong[0]}: {wrong[1]}.")
+    source = LOCAL if data.cost is None else data.cost.source
+    reported = None if data.cost is None else _reported(data.cost)
+    if reported is not None:
+        return Rated(quantities, reported, source, book.name_of(provider.key, sent), None)
+    if failed and stated is None:
+        return Rated(quantities, FREE, source, book.name_of(provider.key, sent), None)
+    try:
+        price = book.find(provider.key, sent, at=occurred_at)
+    except PricingException as unknown:
+        field = "response" if data.response_model else "request"
+        raise Rejected(unknown.error_code, f"/data/gen_ai.{field}.model", unknown.message) from None
+    if stated is None and not provider.unit_of_a_call and price.standard.units.request is None:
+        raise Rejected(
+            "quantities_missing",
+            "/data",
+            "The event does not say what the call consumed: give token counts, units or a cost.",
+        )
+    cost = rate(quantities, price, batch=data.request_type in BATCH_REQUEST_TYPES)
+    return Rated(quantities, cost, source, sent if price.model == ANY_MODEL else price.model, price.id)
+
+
+_NO_UNITS = Units()
+_POINTERS = {
+    "input_tokens": "/data/gen_ai.usage.input_tokens",
+    "cached_input_tokens": "/data/gen_ai.usage.cache_read.input_tokens",
+    "cache_write_tokens": "/data/gen_ai.usage.cache_creation.input_tokens",
+    "output_tokens": "/data/gen_ai.usage.output_tokens",
+    "reasoning_tokens": "/data/gen_ai.usage.reasoning.output_tokens",
+    **{unit: f"/data/units/{unit}" for unit in Units.__struct_fields__},
+}
+
+
+def _stated(data: UsageData, *, failed: bool) -> Quantities | None:
+    """What the event says the call consumed, or None when it says nothing. A call is one request."""
+    units = data.units
+    if (
+        data.input_tokens is None
+        and data.output_tokens is None
+        and data.cached_input_tokens is None
+        and data.cache_write_tokens is None
+        and data.reasoning_tokens is None
+        and units == _NO_UNITS
+    ):
+        return None
+    tokens = (
+        data.input_tokens or 0,
+        data.cached_input_tokens or 0,
+        data.cache_write_tokens or 0,
+        data.output_tokens or 0,
+        data.reasoning_tokens or 0,
+    )
+    one_request = 0 if failed else 1
+    if units is _NO_UNITS:
+        return Quantities(*tokens, one_request)
+    return Quantities(
+        *tokens,
+        one_request if units.requests is None else units.requests,
+        units.searches or 0,
+        units.images or 0,
+        units.pages or 0,
+        Decimal(units.seconds) if units.seconds else ZERO,
+        units.characters or 0,
+    )
+
+
+def _unstated(provider: Provider, *, failed: bool) -> Quantities:
+    if failed:
+        return Quantities()
+    return Quantities(
+        requests=1,
+        searches=int(provider.unit_of_a_call == "searches"),
+        pages=int(provider.unit_of_a_call == "pages"),
+    )
+
+
+def _reported(cost: ReportedCost) -> Cost | None:
+    """The amount the sender states, or None when the price book shall rate the call."""
+    if cost.source == "local":
+        if cost.amount is not None:
+            raise Rejected(
+                "cost_contradictory",
+                "/data/cost/amount",
+                "A cost of source local is computed here: leave the amount out, or say who reported it.",
+            )
+        return None
+    if cost.amount is None:
+        if cost.source == "provider":
+            raise Rejected(
+                "cost_missing", "/data/cost/amount", "A cost reported by the provider needs its amount."
+            )
+        return None
+    return Cost(ZERO, ZERO, parse_amount(cost.amount))
+
+
+def _counts(data: UsageData, quantities: Quantities) -> str:
+    """The count columns. A count of zero is stored as NULL: it takes no room, and adds up the same."""
+    (
+        tokens_in,
+        cached,
+        cache_write,
+        tokens_out,
+        reasoning,
+        requests,
+        searches,
+        images,
+        pages,
+        _,
+        characters,
+    ) = quantities
+    response_ms = NULL if data.response_time is None else round(data.response_time * 1000)
+    request_size = NULL if data.request_size is None else data.request_size
+    response_size = NULL if data.response_size is None else data.response_size
+    return (
+        f"{tokens_in or NULL}\t{cached or NULL}\t{cache_write or NULL}\t{tokens_out or NULL}\t"
+        f"{reasoning or NULL}\t{requests or NULL}\t{searches or NULL}\t{images or NULL}\t{pages or NULL}\t"
+        f"{characters or NULL}\t{response_ms}\t{request_size}\t{response_size}"
+    )
+
+
+def _texts(event: UsageEvent, *, provider: Provider, model: str) -> str:
+    """The text columns, escaped for COPY. Raises Rejected for a NUL, which PostgreSQL cannot store."""
+    data = event.data
+    texts = (
+        event.source,
+        event.id,
+        provider.key,
+        data.provider,
+        model,
+        data.response_model or data.request_model,
+        data.endpoint,
+        data.method,
+        data.request_type or data.operation,
+        data.tags.team,
+        data.tags.project,
+        data.tags.department,
+        data.end_user,
+        data.authorization,
+        data.error_message,
+    )
+    joined = "\t".join(texts)
+    if _is_plain(joined, tabs=len(texts) - 1):
+        return joined
+    if "\x00" in joined:
+        pointer = next(at for at, text in zip(_TEXT_POINTERS, texts, strict=True) if "\x00" in text)
+        raise Rejected("text_invalid", pointer, "The text contains a NUL character, which cannot be stored.")
+    return "\t".join(text.translate(_ESCAPES) for text in texts)
+
+
+_TEXT_POINTERS = (
+    "/source",
+    "/id",
+    "/data/gen_ai.provider.name",
+    "/data/gen_ai.provider.name",
+    "/data/gen_ai.request.model",
+    "/data/gen_ai.request.model",
+    "/data/endpoint",
+    "/data/method",
+    "/data/request_type",
+    "/data/tags/team",
+    "/data/tags/project",
+    "/data/tags/department",
+    "/data/end_user",
+    "/data/authorization",
+    "/data/error_message",
+)
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def _is_plain(joined: str, *, tabs: int) -> bool:
+    return (
+        "\\" not in joined
+        and "\n" not in joined
+        and "\r" not in joined
+        and "\x00" not in joined
+        and joined.count("\t") == tabs
+    )

@@ -1,0 +1,288 @@
+"""Recording usage: 1 to 10 000 events in one transaction, each exactly once.
+
+The order inside the transaction: the batch goes to a temporary table by COPY; event keys are claimed, the one
+point at which two senders of the same event meet; replays leave the batch; what remains goes to the log and
+is added to the totals. All of it is committed or nothing, and no row is touched one by one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from weakref import WeakSet
+
+import psycopg
+from django.db import DataError, connection, transaction
+
+from usage import partitions, periods, totals
+from usage.core.errors import InvalidRequest, TrackingException
+from usage.core.money import format_amount
+from usage.events import Outcome, UsageEvent
+from usage.incoming import (
+    COPY_INCOMING,
+    CREATE_INCOMING,
+    EMPTY_INCOMING,
+    INCOMING,
+    LOG_COLUMNS,
+    Rejected,
+    row_of,
+)
+from usage.models import Account
+from usage.pricebook import PriceBook, book_at, current_book
+
+MAX_EVENTS = 10_000
+
+# No billable AI API is older; bounds the partitions a batch can ask for.
+FIRST_INSTANT = datetime(2015, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=5)
+LINES_AT_A_TIME = 100
+
+_sessions_with_table: WeakSet["psycopg.Connection[Any]"] = WeakSet()
+
+LOOK_UP_PAYERS = """
+SELECT account.external_id, account.id, period.id,
+       (SELECT COALESCE(max(price.id), 0) FROM api_provider_pricing price)
+FROM accounts account
+LEFT JOIN billing_periods period ON period.account_id = account.id
+     AND period.period_start <= %(at)s AND period.period_end > %(at)s
+WHERE account.external_id = ANY(%(subjects)s)
+"""
+# Claimed in the order of the keys: batches that overlap wait for each other instead of deadlocking.
+CLAIM_KEYS = f"""
+INSERT INTO usage_event_keys
+    (account_id, source, event_id, log_id, occurred_at, recorded_at, content_hash, cost)
+SELECT account_id, source, event_id, id, occurred_at, %(at)s, content_hash, cost
+FROM {INCOMING} ORDER BY account_id, source, event_id, position
+ON CONFLICT DO NOTHING
+"""
+TAKE_OUT_REPLAYS = f"""
+DELETE FROM {INCOMING} incoming USING usage_event_keys claimed
+WHERE (claimed.account_id, claimed.source, claimed.event_id)
+      = (incoming.account_id, incoming.source, incoming.event_id) AND claimed.log_id <> incoming.id
+RETURNING incoming.position, claimed.content_hash = incoming.content_hash, claimed.cost
+"""
+WRITE_LOG = f"""
+INSERT INTO api_usage_logs (id, recorded_at, {", ".join(LOG_COLUMNS)})
+SELECT id, %(at)s, {", ".join(LOG_COLUMNS)} FROM {INCOMING}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Whom an event is counted for: the account, and its billing period open at the time of recording."""
+
+    account_id: int
+    billing_period_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """An event id that was claimed before: whether with the same content, and what that event cost."""
+
+    same_content: bool
+    cost: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The times an event may carry: not before `earliest`, not after `latest`."""
+
+    earliest: datetime = FIRST_INSTANT
+    latest: datetime
+
+
+def ingest(
+    events: Sequence[UsageEvent],
+    *,
+    at: datetime,
+    account: Account | None = None,
+    window: Window | None = None,
+) -> list[Outcome]:
+    """Record `events` (1..10 000), each exactly once; returns one outcome per event, in order.
+
+    `at` is the time of recording: it decides the billing period, and stands in for an event's missing time.
+    With `account` given, events of other subjects are rejected as if those did not exist. Events outside
+    `window` (default: from 2015 until five minutes after `at`) are rejected. An event that is rejected,
+    replayed or in conflict never loses another one.
+
+    Raises InvalidRequest for an empty or oversized batch, TrackingException when an event built in Python
+    breaks the bounds of its own type; nothing is recorded then, and nothing when the connection is lost.
+    """
+    if not 1 <= len(events) <= MAX_EVENTS:
+        raise InvalidRequest(f"A batch takes 1 to {MAX_EVENTS} events, not {len(events)}.")
+    window = window or Window(latest=at + CLOCK_SKEW)
+    payers, book = _look_up(events, at=at, account=account)
+    times = {event.time or at for event in events}
+    partitions.ensure(time for time in times if window.earliest <= time <= window.latest)
+    batch = Batch(events, at=at, account=account, window=window, payers=payers, book=book)
+    replays = _write(batch, at=at)
+    return [batch.outcome(position, replays.get(position)) for position in range(len(events))]
+
+
+class Batch:
+    """The events of one call, turned into rows one after the other; remembers what became of each."""
+
+    def __init__(
+        self,
+        events: Sequence[UsageEvent],
+        *,
+        at: datetime,
+        account: Account | None,
+        window: Window,
+        payers: Mapping[str, Payer],
+        book: PriceBook,
+    ) -> None:
+        self.events = events
+        self.at = at
+        self.own_subject = account.external_id if account else ""
+        self.window = window
+        self.payers = payers
+        self.book = book
+        self.costs: dict[int, Decimal] = {}
+        self.rejections: dict[int, Rejected] = {}
+
+    def lines(self) -> Iterator[str]:
+        """COPY lines of the recordable events, made while PostgreSQL already reads the first ones."""
+        lines = []
+        for position, event in enumerate(self.events):
+            try:
+                payer = self._payer_of(event)
+                self._check_time(event)
+                row = row_of(
+                    event,
+                    position=position,
+                    account_id=payer.account_id,
+                    billing_period_id=payer.billing_period_id,
+                    book=self.book,
+                    at=self.at,
+                )
+            except Rejected as wrong:
+                self.rejections[position] = wrong
+                continue
+            self.costs[position] = row.cost
+            lines.append(row.line)
+            if len(lines) == LINES_AT_A_TIME:
+                yield "".join(lines)
+                lines.clear()
+        yield "".join(lines)
+
+    def _payer_of(self, event: UsageEvent) -> Payer:
+        subject = event.subject or self.own_subject
+        payer = self.payers.get(subject)
+        if payer is None:
+            message = (
+                f"There is no account {subject!r} that this credential reaches."
+                if subject
+                else "The event does not say whose usage it is: give the account's id as its subject."
+            )
+            raise Rejected("subject_unknown", "/subject", message)
+        return payer
+
+    def _check_time(self, event: UsageEvent) -> None:
+        if event.time is None:
+            return
+        if event.time > self.window.latest:
+            raise Rejected(
+                "time_in_future",
+                "/time",
+                f"The event's time lies in the future: the latest accepted is {self.window.latest}.",
+            )
+        if event.time < self.window.earliest:
+            raise Rejected(
+                "time_too_old",
+                "/time",
+                f"The earliest time accepted is {self.window.earliest}: "
+                "older usage is recorded with the import_usage command.",
+            )
+
+    def outcome(self, position: int, replay: Replay | None) -> Outcome:
+        """What became of the event at `position`, `replay` being what the write found of it."""
+        event = self.events[position]
+        wrong = self.rejections.get(position)
+        if replay is not None and not replay.same_content:
+            wrong = CONFLICT
+        if wrong is not None:
+            return Outcome(
+                index=position,
+                outcome="conflict" if wrong is CONFLICT else "rejected",
+                source=event.source,
+                id=event.id,
+                code=wrong.code,
+                pointer=wrong.pointer,
+                message=wrong.message,
+            )
+        return Outcome(
+            index=position,
+            outcome="recorded" if replay is None else "replayed",
+            source=event.source,
+            id=event.id,
+            cost=format_amount(self.costs[position] if replay is None else replay.cost),
+            currency="USD",
+        )
+
+
+CONFLICT = Rejected(
+    "event_conflict",
+    "/id",
+    "This id was recorded before with other content: send a correction under an id of its own.",
+)
+
+
+def _look_up(
+    events: Sequence[UsageEvent], *, at: datetime, account: Account | None
+) -> tuple[dict[str, Payer], PriceBook]:
+    """The batch's accounts with their open periods, and the price book as it stands: one query."""
+    subjects = [account.external_id] if account else list({event.subject for event in events})
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK_UP_PAYERS, {"at": at, "subjects": subjects})
+        found = cursor.fetchall()
+    if not found:
+        return {}, current_book()
+    without_period = [account_id for _, account_id, period_id, _ in found if period_id is None]
+    opened = periods.ensure(without_period, at=at) if without_period else {}
+    payers = {
+        external_id: Payer(account_id, period_id or opened[account_id])
+        for external_id, account_id, period_id, _ in found
+    }
+    return payers, book_at(found[0][3])
+
+
+def _write(batch: Batch, *, at: datetime) -> dict[int, Replay]:
+    """Record the batch in one transaction; returns the events found to be replays, by position."""
+    replays: dict[int, Replay] = {}
+    # A commit empties the incoming table; inside a caller's transaction an earlier batch may still be there.
+    leftovers = connection.in_atomic_block
+    try:
+        with transaction.atomic(), connection.wrap_database_errors, _session_cursor() as cursor:
+            if leftovers:
+                cursor.execute(EMPTY_INCOMING)
+            with cursor.copy(COPY_INCOMING) as copy:
+                for lines in batch.lines():
+                    copy.write(lines)
+            if batch.costs:
+                cursor.execute(CLAIM_KEYS, {"at": at}, prepare=True)
+                if cursor.rowcount < len(batch.costs):
+                    cursor.execute(TAKE_OUT_REPLAYS, prepare=True)
+                    replays = {position: Replay(same, cost) for position, same, cost in cursor}
+            if len(replays) < len(batch.costs):
+                with cursor.connection.pipeline():
+                    cursor.execute(WRITE_LOG, {"at": at}, prepare=True)
+                    totals.add_from(INCOMING, cursor, at=at)
+    except DataError as broken:
+        raise TrackingException(
+            f"An event breaks the bounds of its own type, and none was recorded: {broken}",
+            code="event_invalid",
+        ) from broken
+    return replays
+
+
+def _session_cursor() -> "psycopg.Cursor[Any]":
+    """A server-side binding cursor on Django's connection, with the session's incoming table in place."""
+    session: psycopg.Connection[Any] = connection.connection
+    if session not in _sessions_with_table:
+        session.execute(CREATE_INCOMING)
+        # Were the transaction that made it rolled back, the table would be gone.
+        transaction.on_commit(partial(_sessions_with_table.add, session))
+    return psycopg.Cursor(session)

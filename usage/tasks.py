@@ -1,0 +1,36 @@
+"""What the usage app does by itself. Each task calls one operation and is safe to run twice."""
+
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from usage import drift, partitions
+
+logger = logging.getLogger(__name__)
+
+DRIFT_CHECK_DAYS = 2
+
+
+@shared_task
+def make_log_partitions() -> None:
+    """Make the log's partitions of this month and the configured ones ahead; warn of rows without one."""
+    made = partitions.ensure_ahead(at=timezone.now(), months=settings.LOG_PARTITIONS_AHEAD_MONTHS)
+    stray = partitions.default_rows()
+    logger.info("log partitions made: %s", ", ".join(made) or "none")
+    if stray:
+        logger.error("the default partition of the usage log holds %s rows or more", stray)
+
+
+@shared_task
+def check_recent_totals() -> None:
+    """Compare the totals of the last days with the log; a difference is a bug and logged as an error."""
+    end = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    found = drift.check(start=end - timedelta(days=DRIFT_CHECK_DAYS), end=end)
+    for each in found:
+        logger.error(
+            "%s of account %s drifted (%s): %s", each.kind, each.account_id, each.key, each.differences
+        )
+    logger.info("totals checked: %s drifted", len(found))
