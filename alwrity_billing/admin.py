@@ -1,0 +1,35 @@
+"""The admin of the project: its people in the project's look, and no pages that would mislead."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
+from django.contrib.auth.admin import UserAdmin as StockUserAdmin
+from django.contrib.auth.models import Group, User
+from django_celery_beat import models as beat
+from rest_framework_api_key.models import APIKey
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+# Keys are usage.ApiKey; the stock table opens nothing here.
+admin.site.unregister(APIKey)
+# The schedule stands in alwrity_billing/celery.py, which would overwrite an edit on the next start.
+for schedule in (
+    beat.PeriodicTask,
+    beat.IntervalSchedule,
+    beat.CrontabSchedule,
+    beat.SolarSchedule,
+    beat.ClockedSchedule,
+):
+    admin.site.unregister(schedule)
+admin.site.unregister([User, Group])
+
+
+@admin.register(User)
+class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]  # unfold has no types
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class GroupAdmin(StockGroupAdmin, ModelAdmin):  # type: ignore[misc]
+    pass

@@ -1,0 +1,58 @@
+"""Accounts and their members."""
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+
+from usage.admin.base import ProjectAdmin, ReadOnlyInline
+from usage.models import Account, ApiKey, Member
+
+
+class MemberInline(TabularInline):  # type: ignore[misc]  # unfold has no types
+    model = Member
+    fields = ["user", "role"]
+    autocomplete_fields = ["user"]
+    extra = 0
+
+
+class ApiKeyInline(ReadOnlyInline):
+    """Issued on a page of their own, where the secret can be shown."""
+
+    model = ApiKey
+    fields = ["prefix", "name", "scopes", "last_used_at", "expiry_date", "revoked"]
+    readonly_fields = fields
+
+
+@admin.register(Account)
+class AccountAdmin(ProjectAdmin):
+    list_display = ["name", "external_id", "members_count", "created_at"]
+    search_fields = ["name", "external_id", "members__user__username", "members__user__email"]
+    date_hierarchy = "created_at"
+    fields = ["external_id", "name", "created_at"]
+    inlines = [MemberInline, ApiKeyInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        return Account.objects.annotate(members_count=Count("members"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
+        # Usage, invoices and other systems point at an account by its external id, so it never changes.
+        return ("created_at",) if obj is None else ("external_id", "created_at")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
+        """Never: the log of an account must stay provable."""
+        return False
+
+    @admin.display(description="members", ordering="members_count")
+    def members_count(self, account: Account) -> int:
+        return int(getattr(account, "members_count"))  # noqa: B009  # the annotation above
+
+
+@admin.register(Member)
+class MemberAdmin(ProjectAdmin):
+    list_display = ["user", "account", "role", "created_at"]
+    list_filter = ["role"]
+    list_select_related = ["user", "account"]
+    search_fields = ["user__username", "user__email", "account__name", "account__external_id"]
+    autocomplete_fields = ["user", "account"]
+    fields = ["account", "user", "role"]

@@ -1,0 +1,82 @@
+"""What the admin pages of this project have in common, on top of django-unfold's."""
+
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from unfold.admin import ModelAdmin, TabularInline
+
+
+class ProjectAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """A model's pages in the project's look."""
+
+    list_filter_submit = True
+    compressed_fields = True
+
+
+class ReadOnlyAdmin(ProjectAdmin):
+    """Rows that staff may look at and only the program writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ActionAdmin(ProjectAdmin):
+    """Rows whose fields nobody edits: all that may happen to one is an action, by list or by button."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        return () if obj is None else tuple(self.fields)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        no_saving = {"show_save": False, "show_save_and_continue": False, "show_save_and_add_another": False}
+        answer = super().change_view(request, object_id, form_url, {**(extra_context or {}), **no_saving})
+        return cast(HttpResponse, answer)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Run the button that was pressed; the row itself is written by the operation behind it."""
+        for action in self.get_actions_submit_line(request, obj.pk):
+            if action.action_name in request.POST:
+                action.method(request, obj)
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> None:
+        # The form saved nothing; an action that did something says so itself.
+        if message:
+            super().log_change(request, obj, message)
+
+    def response_change(self, request: HttpRequest, obj: Model) -> HttpResponse:
+        return HttpResponseRedirect(request.get_full_path())
+
+
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+    """Rows beside their parent, each with a link to its own page."""
+
+    extra = 0
+    show_change_link = True
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def staff_user(request: HttpRequest) -> User:
+    """Whoever is at work in the admin, whose pages let nobody else in."""
+    return cast(User, request.user)
