@@ -1,0 +1,64 @@
+"""What each number on the pages means, in the words that stand beside it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A term as the page prints it, and the sentence that defines it."""
+
+    term: str
+    text: str
+
+
+DEFINITIONS = {
+    "cost": Definition(
+        term="Cost",
+        text=(
+            "What the calls recorded in this billing period cost, in US dollars before tax. Every call keeps "
+            "the price that was valid when it happened; nothing is rounded until an invoice is written. "
+            "Amounts are shown to the cent (below one, to two digits) unless “Exact amounts” is on."
+        ),
+    ),
+    "calls": Definition(
+        term="Calls",
+        text="Calls to providers recorded in this billing period, failed ones included, each counted once.",
+    ),
+    "tokens": Definition(
+        term="Tokens",
+        text=(
+            "Input and output tokens together. Cached tokens are the part of the input that the provider "
+            "read from its cache, usually at a lower price; they are not counted twice."
+        ),
+    ),
+    "errors": Definition(
+        term="Error rate",
+        text="The share of calls that the provider answered with a status of 400 or above.",
+    ),
+    "response": Definition(
+        term="Average response",
+        text="Mean time from request to the end of the answer, over the calls that reported it.",
+    ),
+    "period": Definition(
+        term="Billing period",
+        text=(
+            "The dates one invoice covers, in UTC. A call belongs to the period in which it was recorded: "
+            "one that arrives late is billed in the period then open, and keeps its own time and price."
+        ),
+    ),
+    "earlier": Definition(
+        term="Earlier calls",
+        text=(
+            "Calls that happened before this billing period and were recorded in it: sent late, or imported. "
+            "They are part of the period’s cost and lie outside its dates."
+        ),
+    ),
+    "days": Definition(
+        term="Cost per day",
+        text=(
+            "Cost of the calls that happened on each UTC day, whenever they were recorded. Today is still "
+            "running."
+        ),
+    ),
+    "share": Definition(term="Share", text="The row’s part of the billing period’s cost."),
+}

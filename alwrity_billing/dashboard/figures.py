@@ -1,0 +1,79 @@
+"""How numbers are written for people: template filters, each exact or honest about what it leaves out.
+
+Money is rounded to cents for display only, and always with its exact amount beside it: the `money` filter
+writes both, and the page's "Exact amounts" switch says which one is seen.
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from usage.core.money import CENT, format_amount, to_cents
+
+register = template.Library()
+
+TENTH = Decimal("0.1")
+CENTS_PLACES = 2
+
+
+@register.filter
+def usd(amount: Decimal) -> str:
+    """Dollars and cents: "$1,234.50". Below a cent two significant digits, "$0.0062", never "$0.00"."""
+    if 0 < amount < CENT:
+        second_digit = Decimal(1).scaleb(amount.adjusted() - 1)
+        return f"${format_amount(amount.quantize(second_digit, rounding=ROUND_HALF_EVEN))}"
+    return f"${to_cents(amount):,f}"
+
+
+@register.filter
+def exact_usd(amount: Decimal) -> str:
+    """Every digit of the amount, cents at least: "$47.608895", "$50.00"."""
+    whole, _, decimals = format_amount(amount).partition(".")
+    return f"${int(whole):,}.{decimals.ljust(CENTS_PLACES, '0')}"
+
+
+@register.filter
+def money(amount: Decimal) -> str | SafeString:
+    """The amount in cents and, where that leaves digits out, exactly: one of them is shown."""
+    rounded, exact = usd(amount), exact_usd(amount)
+    if rounded == exact:
+        return exact
+    return format_html(
+        '<span class="money"><span class="money-rounded">{}</span><span class="money-exact">{}</span></span>',
+        rounded,
+        exact,
+    )
+
+
+@register.filter
+def count(number: int | None) -> str:
+    """A whole number with thousands separators; a dash for a quantity the call did not have."""
+    return "–" if number is None else f"{number:,}"
+
+
+@register.filter
+def percent(share: Decimal) -> str:
+    """A percentage to one decimal; what is above nothing never reads "0.0%", nor below all "100.0%"."""
+    if share in (0, 100):
+        return f"{share:.0f}%"
+    if share < TENTH:
+        return "<0.1%"
+    if share > 100 - TENTH:
+        return ">99.9%"
+    return f"{share.quantize(TENTH, rounding=ROUND_HALF_EVEN)}%"
+
+
+@register.filter
+def seconds(duration_s: Decimal) -> str:
+    """A duration for people: milliseconds below one second, two decimals of a second above."""
+    if duration_s < 1:
+        return f"{duration_s * 1000:.0f} ms"
+    return f"{duration_s:,.2f} s"
+
+
+@register.filter
+def milliseconds(duration_ms: int | None) -> str:
+    """As `seconds`, of whole milliseconds; a dash where no time was reported."""
+    return "–" if duration_ms is None else seconds(Decimal(duration_ms) / 1000)
