@@ -50,13 +50,13 @@ LEFT JOIN billing_periods period ON period.account_id = account.id
 WHERE account.external_id = ANY(%(subjects)s)
 """
 # Claimed in the order of the keys: batches that overlap wait for each other instead of deadlocking.
-CLAIM_KEYS = f"""
+CLAIM_ALL_KEYS = f"""
 INSERT INTO usage_event_keys
     (account_id, source, event_id, log_id, occurred_at, recorded_at, content_hash, cost)
 SELECT account_id, source, event_id, id, occurred_at, %(at)s, content_hash, cost
 FROM {INCOMING} ORDER BY account_id, source, event_id, position
-ON CONFLICT DO NOTHING
 """
+CLAIM_NEW_KEYS = f"{CLAIM_ALL_KEYS} ON CONFLICT DO NOTHING"
 TAKE_OUT_REPLAYS = f"""
 DELETE FROM {INCOMING} incoming USING usage_event_keys claimed
 WHERE (claimed.account_id, claimed.source, claimed.event_id)
@@ -262,10 +262,7 @@ def _write(batch: Batch, *, at: datetime) -> dict[int, Replay]:
                 for lines in batch.lines():
                     copy.write(lines)
             if batch.costs:
-                cursor.execute(CLAIM_KEYS, {"at": at}, prepare=True)
-                if cursor.rowcount < len(batch.costs):
-                    cursor.execute(TAKE_OUT_REPLAYS, prepare=True)
-                    replays = {position: Replay(same, cost) for position, same, cost in cursor}
+                replays = _claim_keys(cursor, at=at)
             if len(replays) < len(batch.costs):
                 with cursor.connection.pipeline():
                     cursor.execute(WRITE_LOG, {"at": at}, prepare=True)
@@ -276,6 +273,21 @@ def _write(batch: Batch, *, at: datetime) -> dict[int, Replay]:
             code="event_invalid",
         ) from broken
     return replays
+
+
+def _claim_keys(cursor: "psycopg.Cursor[Any]", *, at: datetime) -> dict[int, Replay]:
+    """Claim the keys of the incoming rows; those claimed before leave the table and are returned.
+
+    Nearly always all are new, and an INSERT that may fail is half the work of one that must look first.
+    """
+    try:
+        with cursor.connection.transaction():
+            cursor.execute(CLAIM_ALL_KEYS, {"at": at}, prepare=True)
+        return {}
+    except psycopg.errors.UniqueViolation:
+        cursor.execute(CLAIM_NEW_KEYS, {"at": at}, prepare=True)
+        cursor.execute(TAKE_OUT_REPLAYS, prepare=True)
+        return {position: Replay(same, cost) for position, same, cost in cursor}
 
 
 def _session_cursor() -> "psycopg.Cursor[Any]":

@@ -66,7 +66,12 @@ def partition_name(month: datetime) -> str:
 
 def _exists(month: datetime) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [partition_name(month)])
+        # Not to_regclass: it may answer from the session's cache, which a lock just waited for does not renew.
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_inherits WHERE inhparent = %s::regclass "
+            "AND inhrelid::regclass::text = %s)",
+            [LOG, partition_name(month)],
+        )
         return bool(cursor.fetchone()[0])
 
 

@@ -28,6 +28,7 @@ SENDERS = 8
 EVENTS = 20_000
 BATCH = 1_000
 PATIENCE_S = 10
+SENDER_PATIENCE_S = 60
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,7 +75,10 @@ def test_eight_processes_sending_the_same_events_record_each_once() -> None:
     senders = [context.Process(target=send_all, args=(seed, write)) for seed, (_, write) in enumerate(pipes)]
     for sender in senders:
         sender.start()
-    counts: Counter[str] = sum((read.recv() for read, _ in pipes), Counter())
+    counts: Counter[str] = Counter()
+    for read, _ in pipes:
+        assert read.poll(SENDER_PATIENCE_S), "a sender died or hangs"
+        counts += read.recv()
     for sender in senders:
         sender.join()
 
