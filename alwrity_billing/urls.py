@@ -1,8 +1,20 @@
 """Every address of the project."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from alwrity_billing import health
+from alwrity_billing.api.usage_stats import UsageStatsView
 
 urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
     path("admin/", admin.site.urls),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    # The slash at the end is optional under /api/subscription/.
+    re_path(r"^api/subscription/usage/(?P<user_id>[^/]+)/?$", UsageStatsView.as_view(), name="usage-stats"),
+    path("api/", include("usage.api.urls")),
+    path("", include("alwrity_billing.dashboard.urls")),
 ]

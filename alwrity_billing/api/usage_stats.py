@@ -1,0 +1,241 @@
+"""GET /api/subscription/usage/{user_id}: one billing period at a glance, beside the plan's limits.
+
+It draws on every layer, so it lives above them. What the account's plan allows and who was alerted comes from
+`terms_of`, `limits_of` and `alerts_of`; everything else follows from their answers and the totals.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from usage import queries
+from usage.api.amounts import NumberField
+from usage.api.caller import account_read
+from usage.api.names import under_known_names
+from usage.api.parameters import MonthField, read_query
+from usage.core.money import ZERO
+from usage.models import Account
+from usage.queries import NOTHING, Totals
+
+# The limits that existing front ends look up by name.
+LIMIT_NAMES = (
+    "gemini_calls",
+    "openai_calls",
+    "anthropic_calls",
+    "mistral_calls",
+    "tavily_calls",
+    "serper_calls",
+    "metaphor_calls",
+    "exa_calls",
+    "firecrawl_calls",
+    "stability_calls",
+    "ai_text_generation_calls",
+    "video_calls",
+    "image_edit_calls",
+    "audio_calls",
+    "wavespeed_calls",
+    "gemini_tokens",
+    "openai_tokens",
+    "anthropic_tokens",
+    "mistral_tokens",
+    "monthly_cost",
+)
+WARNING_PERCENT = 80
+REACHED_PERCENT = 100
+
+# An amount per period: None is unlimited, 0 is nothing at all.
+LimitAmounts = Mapping[str, Decimal | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the account is subscribed to, as its front end shows it."""
+
+    plan_name: str
+    tier: Literal["free", "basic", "pro", "enterprise"]
+    features: tuple[str, ...]
+
+
+def terms_of(_account: Account) -> Terms:
+    """The account's plan. No plans are sold, so every account is on none."""
+    return Terms(plan_name="No plan", tier="free", features=())
+
+
+def limits_of(_account: Account) -> LimitAmounts:
+    """The limits in force by name. Usage is metered and nothing is enforced, so each is unlimited."""
+    return dict.fromkeys(LIMIT_NAMES)
+
+
+def alerts_of(_account: Account) -> list[dict[str, Any]]:
+    """The account's latest alerts. Nobody is alerted of anything, so there are none."""
+    return []
+
+
+class UsageStatsQuery(serializers.Serializer[Any]):
+    billing_period = MonthField(
+        required=False,
+        help_text="The billing period that starts in this month (YYYY-MM); default: the open one.",
+    )
+
+
+class LimitsSerializer(serializers.Serializer[Any]):
+    """Front ends draw no bar for 0, so unlimited and none are both 0; `limit_states` tells them apart."""
+
+    plan_name = serializers.CharField()
+    tier = serializers.ChoiceField(choices=["free", "basic", "pro", "enterprise"])
+    limits = serializers.DictField(child=NumberField())
+    limit_states = serializers.DictField(
+        child=serializers.ChoiceField(choices=["capped", "unlimited", "none"])
+    )
+    features = serializers.ListField(child=serializers.CharField())
+
+
+class ProviderFiguresSerializer(serializers.Serializer[Totals]):
+    calls = serializers.IntegerField()
+    tokens = serializers.IntegerField()
+    cost = NumberField()
+
+
+class AlertSerializer(serializers.Serializer[Any]):
+    """Fields that are not required are absent rather than null."""
+
+    id = serializers.IntegerField()
+    type = serializers.CharField()
+    threshold_percentage = serializers.IntegerField()
+    provider = serializers.CharField(required=False)
+    title = serializers.CharField()
+    message = serializers.CharField()
+    severity = serializers.ChoiceField(choices=["info", "warning", "error"])
+    is_sent = serializers.BooleanField()
+    sent_at = serializers.DateTimeField(required=False)
+    is_read = serializers.BooleanField()
+    read_at = serializers.DateTimeField(required=False)
+    billing_period = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class UsageStatsSerializer(serializers.Serializer[Any]):
+    billing_period = serializers.CharField(help_text="The month the billing period starts in, YYYY-MM.")
+    usage_status = serializers.ChoiceField(
+        choices=["active", "warning", "limit_reached"],
+        help_text=f"warning from {WARNING_PERCENT} percent of any limit.",
+    )
+    total_calls = serializers.IntegerField()
+    total_tokens = serializers.IntegerField()
+    total_cost = NumberField(help_text="USD, unrounded.")
+    avg_response_time = serializers.FloatField(help_text="Seconds, over the calls that reported a time.")
+    error_rate = serializers.FloatField(help_text="Percent of the calls.")
+    limits = LimitsSerializer()
+    provider_breakdown = serializers.DictField(
+        child=ProviderFiguresSerializer(),
+        help_text="Every provider we meter. metaphor and exa are one provider under two names.",
+    )
+    alerts = AlertSerializer(many=True)
+    usage_percentages = serializers.DictField(
+        child=serializers.FloatField(),
+        help_text="Percent of each provider's calls limit (<provider>_calls) and of the cost limit (cost); 0 "
+        "where there is nothing to draw.",
+    )
+    last_updated = serializers.DateTimeField()
+
+
+class UsageStatsView(APIView):
+    """An account's usage in one billing period."""
+
+    @extend_schema(
+        operation_id="usage_stats",
+        tags=["Usage"],
+        parameters=[UsageStatsQuery],
+        responses=UsageStatsSerializer,
+    )
+    def get(self, request: Request, user_id: str) -> Response:
+        at = timezone.now()
+        query = read_query(UsageStatsQuery, request)
+        account = account_read(request, user_id)
+        stats = usage_stats(account, month=query.get("billing_period"), at=at)
+        return Response(UsageStatsSerializer(stats).data)
+
+
+def usage_stats(account: Account, *, month: tuple[int, int] | None, at: datetime) -> dict[str, Any]:
+    """The fields of `UsageStatsSerializer` for the period that starts in `month`, or is open at `at`.
+
+    A month in which no period starts is answered with zeros, and so is an account without any period.
+    """
+    if month is None:
+        period = queries.period_at(account, at=at)
+        start = period.period_start if period else at
+    else:
+        period = queries.period_named(account, year=month[0], month=month[1])
+        start = datetime(*month, 1, tzinfo=UTC)
+    billed = queries.period_by_provider(account, period=period) if period else {}
+    updated_at = queries.period_updated_at(account, period=period) if period else None
+    return {
+        "billing_period": f"{start:%Y-%m}",
+        "last_updated": updated_at or at,
+        "alerts": alerts_of(account),
+        **_usage(billed),
+        **_standing(billed, terms=terms_of(account), limits=limits_of(account)),
+    }
+
+
+def _usage(billed: Mapping[str, Totals]) -> dict[str, Any]:
+    total = queries.sum_of(billed.values())
+    return {
+        "total_calls": total.calls,
+        "total_tokens": total.tokens,
+        "total_cost": total.cost,
+        "avg_response_time": total.average_response_s,
+        "error_rate": total.error_rate,
+        "provider_breakdown": under_known_names(billed, missing=NOTHING),
+    }
+
+
+def _standing(billed: Mapping[str, Totals], *, terms: Terms, limits: LimitAmounts) -> dict[str, Any]:
+    percentages = usage_percentages(billed, limits=limits)
+    return {
+        "limits": {
+            "plan_name": terms.plan_name,
+            "tier": terms.tier,
+            "limits": {name: amount or ZERO for name, amount in limits.items()},
+            "limit_states": {name: _state(amount) for name, amount in limits.items()},
+            "features": terms.features,
+        },
+        "usage_percentages": percentages,
+        "usage_status": usage_status(percentages),
+    }
+
+
+def usage_percentages(billed: Mapping[str, Totals], *, limits: LimitAmounts) -> dict[str, Decimal]:
+    """Percent used of each provider's calls limit and of the cost limit; 0 where nothing is capped."""
+    calls = {
+        f"{provider}_calls": _percent(totals.calls, limits.get(f"{provider}_calls"))
+        for provider, totals in under_known_names(billed, missing=NOTHING).items()
+    }
+    return {**calls, "cost": _percent(queries.sum_of(billed.values()).cost, limits.get("monthly_cost"))}
+
+
+def usage_status(percentages: Mapping[str, Decimal]) -> Literal["active", "warning", "limit_reached"]:
+    """How far the fullest limit is: a warning from 80 percent, reached from 100."""
+    fullest = max(percentages.values())
+    if fullest >= REACHED_PERCENT:
+        return "limit_reached"
+    return "warning" if fullest >= WARNING_PERCENT else "active"
+
+
+def _percent(used: Decimal | int, limit: Decimal | None) -> Decimal:
+    return 100 * used / limit if limit else ZERO
+
+
+def _state(amount: Decimal | None) -> Literal["capped", "unlimited", "none"]:
+    if amount is None:
+        return "unlimited"
+    return "capped" if amount else "none"
