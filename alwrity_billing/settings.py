@@ -6,6 +6,7 @@ file-system broker, data under `var/`. `PRODUCTION=true` refuses every convenien
 """
 
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import dj_database_url
@@ -21,13 +22,13 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environs.Env()
 env.read_env(str(BASE_DIR / ".env"), recurse=False)
 
-# --- What kind of deployment this is ---------------------------------------------------------------
+# --- What kind of deployment this is ---
 
 PRODUCTION = env.bool("PRODUCTION", False)
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", guards.DEVELOPMENT_SECRET_KEY)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 DATABASE_URL = env.str("DATABASE_URL", "")
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "")
 
@@ -40,9 +41,12 @@ if PRODUCTION:
         allowed_hosts=ALLOWED_HOSTS,
     )
 
-# --- Services: given by URL, or embedded -------------------------------------------------------------
+# --- Services: given by URL, or embedded ---
 
-DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+DATA_DIR = Path(env.str("DATA_DIR", "") or BASE_DIR / "var").resolve()
+# Where `manage.py run` serves on this machine.
+RUN_HOST = env.str("RUN_HOST", "127.0.0.1")
+RUN_PORT = env.int("PORT", 8000)
 EMBEDDED_POSTGRES = not DATABASE_URL
 EMBEDDED_BROKER = not CELERY_BROKER_URL
 if EMBEDDED_POSTGRES:
@@ -71,7 +75,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
 if EMBEDDED_BROKER:
-    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_URL = "filesystem://localhost"
     CELERY_BROKER_TRANSPORT_OPTIONS = embedded.broker_folders(DATA_DIR)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -82,7 +86,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
-# --- Applications ------------------------------------------------------------------------------------
+# --- Applications ---
 
 INSTALLED_APPS = [
     "unfold",
@@ -135,7 +139,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "alwrity_billing.dashboard.context.frame",
             ],
+            "libraries": {"figures": "alwrity_billing.dashboard.figures"},
         },
     },
 ]
@@ -149,6 +155,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = not PRODUCTION
+WHITENOISE_AUTOREFRESH = not PRODUCTION
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -158,7 +165,7 @@ STORAGES = {
     },
 }
 
-# --- Who comes in --------------------------------------------------------------------------------------
+# --- Who comes in ---
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -178,6 +185,11 @@ JWT_JWKS_URL = env.str("JWT_JWKS_URL", "")
 JWT_ISSUER = env.str("JWT_ISSUER", "")
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", "")
 JWT_ALGORITHMS = env.list("JWT_ALGORITHMS", ["RS256", "ES256", "EdDSA"])
+if any(algorithm.lower().startswith(("hs", "none")) for algorithm in JWT_ALGORITHMS):
+    raise ImproperlyConfigured(
+        "JWT_ALGORITHMS takes asymmetric algorithms only, such as RS256: whoever holds the key of any other "
+        "could sign tokens with it."
+    )
 if JWT_JWKS_URL and not (JWT_ISSUER and JWT_AUDIENCE):
     raise ImproperlyConfigured("JWT_JWKS_URL is set: JWT_ISSUER and JWT_AUDIENCE must be set with it.")
 
@@ -194,7 +206,7 @@ EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", False)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "billing@localhost")
 
-# --- Browser security ------------------------------------------------------------------------------------
+# --- Browser security ---
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -222,7 +234,7 @@ if PRODUCTION:
     if env.bool("BEHIND_TLS_PROXY", False):
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# --- HTTP API ------------------------------------------------------------------------------------------------
+# --- HTTP API ---
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["alwrity_billing.api.authentication.PrincipalAuthentication"],
@@ -249,7 +261,7 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
-# --- Metering --------------------------------------------------------------------------------------------------
+# --- Metering ---
 
 # Bounds of one POST to /api/usage/events; the body is counted after gzip is undone.
 INGEST_MAX_EVENTS = 10_000
@@ -261,8 +273,8 @@ INGEST_HORIZON = timedelta(days=env.int("INGEST_HORIZON_DAYS", 35))
 LOG_PARTITIONS_AHEAD_MONTHS = 3
 
 # A refreshed price that moves by more than this factor, up or down, waits for a staff member.
-PRICE_CHANGE_FACTOR_LIMIT = env.decimal("PRICE_CHANGE_FACTOR_LIMIT", "2")
+PRICE_CHANGE_FACTOR_LIMIT = env.decimal("PRICE_CHANGE_FACTOR_LIMIT", Decimal(2))
 
-# --- Logging -----------------------------------------------------------------------------------------------------
+# --- Logging ---
 
 LOGGING = logs.configuration(json=PRODUCTION, level=env.str("LOG_LEVEL", "INFO"))

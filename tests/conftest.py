@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,17 @@ if not os.environ.get("DATABASE_URL"):
     os.environ["DATABASE_URL"] = embedded.database_url(Path(os.environ["DATA_DIR"]).resolve())
 
 django.setup()
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """An empty data folder for services of the test's own.
+
+    Not pytest's `tmp_path`: as root the embedded PostgreSQL runs as another user, who must pass through the
+    folders above, and each pytest that starts closes the one above `tmp_path` again.
+    """
+    with tempfile.TemporaryDirectory(prefix="data-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder).resolve()
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def partition_name(month: datetime) -> str:
 
 def _exists(month: datetime) -> bool:
     with connection.cursor() as cursor:
-        # Not to_regclass: it may answer from the session's cache, which a lock just waited for does not renew.
+        # Not to_regclass: it may answer from the session's cache, which waiting for a lock does not renew.
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM pg_inherits WHERE inhparent = %s::regclass "
             "AND inhrelid::regclass::text = %s)",

@@ -1,0 +1,63 @@
+"""Settings as a deployment meets them: from the environment, in a process of their own."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import PROJECT, manage
+
+PRODUCTION = {
+    "PRODUCTION": "true",
+    "SECRET_KEY": "0123456789" * 6,
+    "DATABASE_URL": "postgresql://billing@127.0.0.1:1/billing",
+    "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+    "ALLOWED_HOSTS": "billing.example.com",
+}
+NAMED_IN_SETTINGS = re.compile(r'env\.\w+\(\s*"([A-Z_]+)"')
+NAMED_IN_EXAMPLE = re.compile(r"^#?(\w+)=", re.MULTILINE)
+
+
+def refusal(tmp_path: Path, **variables: str) -> str:
+    """The one sentence on stderr with which a command refuses to start."""
+    refused = manage("check", data_dir=tmp_path, **variables)
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    return refused.stderr.strip()
+
+
+@pytest.mark.parametrize(
+    "url", ["billing", "mysql://billing@db/billing", "postgresql://billing@db:port/billing"]
+)
+def test_an_address_that_is_not_postgresqls_is_refused(tmp_path: Path, url: str) -> None:
+    assert refusal(tmp_path, DATABASE_URL=url).startswith("DATABASE_URL is not a PostgreSQL address.")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("DEBUG", "perhaps"), ("PORT", "http"), ("INGEST_HORIZON_DAYS", "5.5")]
+)
+def test_a_value_of_the_wrong_type_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+    assert refusal(tmp_path, **{name: value}).startswith(f'Environment variable "{name}" invalid')
+
+
+def test_half_configured_tokens_are_refused(tmp_path: Path) -> None:
+    sentence = refusal(tmp_path, **PRODUCTION, JWT_JWKS_URL="https://id.example.com/jwks")
+
+    assert sentence == "JWT_JWKS_URL is set: JWT_ISSUER and JWT_AUDIENCE must be set with it."
+
+
+def test_production_without_its_settings_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path, PRODUCTION="true").startswith("Refusing to start in production: SECRET_KEY")
+
+
+def test_production_passes_the_deployment_check(tmp_path: Path) -> None:
+    checked = manage("check", "--deploy", "--fail-level", "WARNING", data_dir=tmp_path, **PRODUCTION)
+
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_the_example_lists_every_variable_and_no_other() -> None:
+    settings = (PROJECT / "alwrity_billing" / "settings.py").read_text()
+    example = (PROJECT / ".env.example").read_text()
+
+    assert set(NAMED_IN_EXAMPLE.findall(example)) == set(NAMED_IN_SETTINGS.findall(settings))

@@ -1,0 +1,56 @@
+"""Running the project's commands as a person would: real processes in a data folder of their own."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+
+
+def environment(data_dir: Path, **variables: str) -> dict[str, str]:
+    """Ours without what the tests set for themselves: the command starts its own services in `data_dir`."""
+    ours = {**os.environ, "DATABASE_URL": "", "DATA_DIR": str(data_dir), "PYTHONWARNINGS": "", **variables}
+    return {name: value for name, value in ours.items() if name != "DATABASE_POOL"}
+
+
+def manage(*arguments: str, data_dir: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run `manage.py` to its end."""
+    return subprocess.run(
+        [sys.executable, str(PROJECT / "manage.py"), *arguments],
+        env=environment(data_dir, **variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float) -> bool:
+    """Whether `condition` came true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that only waits to be reaped does not."""
+    try:
+        return (
+            ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+            if sys.platform == "linux"
+            else _signalled(pid)
+        )
+    except OSError:
+        return False
+
+
+def _signalled(pid: int) -> bool:
+    os.kill(pid, 0)
+    return True
