@@ -17,6 +17,7 @@ from pathlib import Path
 import django
 import pytest
 import redis
+from django.conf import settings
 
 from alwrity_billing import embedded
 
@@ -37,6 +38,8 @@ if not os.environ.get("DATABASE_URL"):
     os.environ["DATABASE_URL"] = embedded.database_url(Path(os.environ["DATA_DIR"]).resolve())
 
 django.setup()
+# People are made in many tests; a hash that is slow on purpose would be most of the suite's time.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
