@@ -16,7 +16,7 @@ from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
 from genai_prices.types import Provider as PriceList
 
-from usage.core.money import format_amount, parse_amount
+from usage.core.money import ZERO, format_amount, parse_amount
 from usage.core.rating import TokenPrices, UnitPrices
 from usage.models.prices import PRICE_PLACES, PriceSource
 from usage.providers import PROVIDERS, Provider
@@ -187,6 +187,8 @@ def _starts(model: ModelInfo) -> list[datetime]:
 
 
 def _token_rates(price: ModelPrice) -> tuple[TokenPrices, list[dict[str, Any]]]:
+    if price == ModelPrice():  # listed, and nothing to pay: a free model
+        return TokenPrices(input=ZERO, output=ZERO), []
     stated = {name: getattr(price, key) for name, key in TOKEN_KEYS.items()}
     base = {
         name: _per_token(value.base if isinstance(value, TieredPrices) else value)

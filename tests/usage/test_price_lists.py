@@ -119,6 +119,12 @@ def test_a_model_of_the_catalog_is_priced_from_the_catalog_alone() -> None:
     assert entries[0].tokens.input == Decimal("0.000001")
 
 
+def test_a_model_listed_without_a_price_is_free() -> None:
+    million = Quantities(input_tokens=1_000_000, output_tokens=1_000_000)
+
+    assert rate(million, in_force("mistral", "mistral-nemo:free", at=NOW)).total == 0
+
+
 def test_a_models_history_starts_always_and_names_each_change() -> None:
     o3 = [entry.effective_from for entry in LISTED if (entry.provider, entry.model_name) == ("openai", "o3")]
 
