@@ -1,0 +1,95 @@
+"""`make bench`: measure recording usage. See docs/benchmarks.md."""
+
+import argparse
+import json
+import signal
+import sys
+
+from django.conf import settings
+from django.utils import timezone
+from rich.console import Console
+
+from benchmarks import report
+from benchmarks.building import Plan
+from benchmarks.databases import NotMeasurable
+from benchmarks.run import run
+
+DEFAULT_EVENTS = 1_000_000
+LARGE_EVENTS = 10_000_000
+DEFAULT_SAMPLE = 10_000
+BATCH = 1_000
+NARROWEST_TABLE = 140
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the benchmark; 0 when the sums agree, whatever the times are, otherwise 1."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    arguments = parser().parse_args()
+    console = Console() if sys.stdout.isatty() else Console(width=NARROWEST_TABLE)
+    plan = Plan(
+        database=arguments.database,
+        events=LARGE_EVENTS if arguments.large else arguments.n,
+        sample=arguments.sample,
+        rounds=arguments.rounds,
+        random_ids=arguments.random_ids,
+    )
+    try:
+        result = run(plan, at=timezone.now(), console=console)
+    except NotMeasurable as reason:
+        console.print(str(reason), style="bold red", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    report.show(result, console)
+    if arguments.json:
+        console.print(f"Written to {write_json(result)}", soft_wrap=True)
+    return 0 if result.sums_agree else 1
+
+
+def write_json(result: report.Result) -> str:
+    """Write `result` below the data folder; returns where."""
+    folder = settings.DATA_DIR / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{result.at.replace(':', '').replace('+0000', 'Z')}.json"
+    path.write_text(json.dumps(report.as_dict(result), indent=2) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    options.add_argument(
+        "--n",
+        type=positive,
+        default=DEFAULT_EVENTS,
+        help="events in the large log; the others get a tenth",
+    )
+    options.add_argument("--large", action="store_true", help=f"the same as --n {LARGE_EVENTS}")
+    options.add_argument("--rounds", type=positive, default=5, help="samples of each probe")
+    options.add_argument(
+        "--sample", type=thousands, default=DEFAULT_SAMPLE, help="events of one sample, a multiple of 1000"
+    )
+    options.add_argument(
+        "--random-ids", action="store_true", help="also a log as large whose events have random ids"
+    )
+    options.add_argument("--json", action="store_true", help="write all samples to DATA_DIR/bench/")
+    options.add_argument("--database", default="bench_alwrity", help="name of the database made and dropped")
+    return options
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def thousands(text: str) -> int:
+    number = positive(text)
+    if number % BATCH:
+        raise argparse.ArgumentTypeError(f"must be a multiple of {BATCH}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

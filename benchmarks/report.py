@@ -1,0 +1,123 @@
+"""A run's result, as tables on the terminal and as JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.comparisons import Verdict
+from benchmarks.databases import Storage
+from benchmarks.sums import Check
+from benchmarks.timing import Sample, Spread
+from usage.core.money import format_amount
+
+MEGABYTE = 1_000_000
+VERDICTS = {True: "[green]met[/]", False: "[bold red]NOT met[/]", None: ""}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Everything one run found out. `sizes` is how the logs were filled, and the events of a sample."""
+
+    at: str
+    surroundings: Mapping[str, str]
+    sizes: Mapping[str, int]
+    fill_rates: Mapping[str, float]
+    samples: Mapping[str, Sequence[Sample]]
+    verdicts: Sequence[Verdict]
+    checks: Sequence[Check]
+    storage: Mapping[str, Storage]
+
+    @property
+    def sums_agree(self) -> bool:
+        """Whether the times may be believed."""
+        return all(check.holds for check in self.checks)
+
+
+def show(result: Result, console: Console) -> None:
+    """Print `result`: the sums, and only when those agree, the times."""
+    for name, value in result.surroundings.items():
+        console.print(f"{name}: {value}", highlight=False)
+    console.print(checks_table(result.checks))
+    if not result.sums_agree:
+        console.print("[bold red]The sums do not agree: no time is worth printing.[/]")
+        return
+    console.print(rates_table(result.samples))
+    console.print(verdicts_table(result.verdicts))
+    console.print(storage_table(result.storage))
+    filled = ", ".join(f"{name} log {rate:,.0f} events/s" for name, rate in result.fill_rates.items())
+    console.print(f"Filled through ingest, all processors, batches of 10 000: {filled}", highlight=False)
+
+
+def checks_table(checks: Sequence[Check]) -> Table:
+    table = a_table("Sums", "found", "")
+    for check in checks:
+        mark = "[green]agrees[/]" if check.holds else f"[bold red]NOT {spell(check.expected)}[/]"
+        table.add_row(check.what, spell(check.found), mark)
+    return table
+
+
+def rates_table(samples: Mapping[str, Sequence[Sample]]) -> Table:
+    table = a_table("Events a second", "median", "min", "max", "ms a thousand")
+    for name, taken in samples.items():
+        rate = Spread.of([sample.rate for sample in taken])
+        figures = [f"{value:,.0f}" for value in (rate.median, rate.low, rate.high)]
+        table.add_row(name, *figures, f"{1_000_000 / rate.median:,.1f}")
+    return table
+
+
+def verdicts_table(verdicts: Sequence[Verdict]) -> Table:
+    table = a_table("Ratios within a round", "median", "min", "max", "aim", "")
+    for verdict in verdicts:
+        comparison, ratio = verdict.comparison, verdict.ratio
+        aim = "" if comparison.at_least is None else f"≥ {comparison.at_least:g}"
+        table.add_row(
+            f"{comparison.probe} / {comparison.reference}",
+            *(f"{value:.2f}" for value in (ratio.median, ratio.low, ratio.high)),
+            aim,
+            VERDICTS[verdict.met],
+        )
+    return table
+
+
+def storage_table(storage: Mapping[str, Storage]) -> Table:
+    table = a_table("MB per million events", *storage)
+    for part in next(iter(storage.values())).as_dict():
+        sizes = [f"{stored.as_dict()[part] / MEGABYTE:,.1f}" for stored in storage.values()]
+        table.add_row(part.replace("_", " "), *sizes)
+    return table
+
+
+def a_table(title: str, *columns: str) -> Table:
+    table = Table(title, box=None, title_justify="left", padding=(0, 1))
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def spell(values: Sequence[Decimal]) -> str:
+    return "  ".join(format_amount(value) for value in values)
+
+
+def as_dict(result: Result) -> dict[str, Any]:
+    """The result for a JSON file: every sample of every round, and what was made of them."""
+    return {
+        "at": result.at,
+        "surroundings": dict(result.surroundings),
+        "sizes": dict(result.sizes),
+        "fill_rates": dict(result.fill_rates),
+        "sums_agree": result.sums_agree,
+        "checks": [
+            {"what": check.what, "found": [*map(str, check.found)], "expected": [*map(str, check.expected)]}
+            for check in result.checks
+        ],
+        "probes": {name: [asdict(sample) for sample in taken] for name, taken in result.samples.items()},
+        "comparisons": [
+            {**asdict(verdict.comparison), **asdict(verdict.ratio), "met": verdict.met}
+            for verdict in result.verdicts
+        ],
+        "bytes_per_million_events": {name: stored.as_dict() for name, stored in result.storage.items()},
+    }

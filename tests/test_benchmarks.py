@@ -1,0 +1,162 @@
+"""The benchmark as a program: that it measures everything and that its sums agree, never how fast it is."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+
+TIMEOUT_S = 300
+EVENTS = 3_000
+SAMPLE = 1_000
+PROBES = {
+    "P1a COPY of values, 1000",
+    "P1a COPY of values, 100",
+    "P1b COPY of text, 1000",
+    "P1b COPY of text, 100",
+    "P5 bulk_create 1000",
+    "P6 naive ORM",
+    "POST 1000",
+    "POST 100",
+    "ingest 1000",
+    "POST 1000 replayed",
+    "POST 1000, one account",
+    "POST 1000, 4 clients",
+    "POST 1000, small log",
+    "POST 1000, large log",
+    "POST 1000 after CHECKPOINT, small log",
+    "POST 1000 after CHECKPOINT, large log",
+    "POST 1000, large log, random ids",
+    "POST 1000 after CHECKPOINT, large log, random ids",
+}
+AIMS = {
+    ("POST 1000", "P1a COPY of values, 1000"): 0.35,
+    ("POST 100", "P1a COPY of values, 1000"): 0.2,
+    ("ingest 1000", "P5 bulk_create 1000"): 1.5,
+    ("POST 1000 replayed", "POST 1000"): 1.0,
+    ("POST 1000, large log", "POST 1000, small log"): 0.8,
+    ("POST 1000 after CHECKPOINT, large log", "POST 1000 after CHECKPOINT, small log"): 0.8,
+    ("POST 1000", "P6 naive ORM"): 150,
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run: what it printed and what it wrote."""
+
+    printed: str
+    written: dict[str, Any]
+    databases_left: list[str]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Run:
+    """A tiny run, in a data folder and a database of its own."""
+    folder = tmp_path_factory.mktemp("bench")
+    database = f"bench_alwrity_{worker_id}"
+    done = bench(
+        *("--n", str(EVENTS), "--sample", str(SAMPLE), "--rounds", "2", "--random-ids", "--json"),
+        *("--database", database),
+        data_dir=folder,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = (folder / "bench").glob("*.json")
+    return Run(done.stdout, json.loads(path.read_text(encoding="utf-8")), databases_like(database))
+
+
+def bench(*arguments: str, data_dir: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def databases_like(name: str) -> list[str]:
+    with psycopg.connect(settings.DATABASE_URL) as server:
+        found = server.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [name])
+        return [row[0] for row in found]
+
+
+def test_every_sum_agrees(run: Run) -> None:
+    wrong = [check for check in run.written["checks"] if check["found"] != check["expected"]]
+    assert run.written["sums_agree"]
+    assert wrong == []
+
+
+def test_the_sums_cover_every_log_and_every_table_that_was_compared_with(run: Run) -> None:
+    checked = {check["what"] for check in run.written["checks"]}
+    logs = {f"{name} log" for name in ("main", "small", "large", "random")}
+    parts = {"events sent", "one id a row", "keys", "usage_summaries", "usage_rollups"}
+    assert checked == {f"{log}: {part}" for log in logs for part in parts} | {
+        "bench_raw_log",
+        "bench_plain_log",
+        "P6: its summaries",
+        "P6: its events",
+    }
+
+
+def test_the_logs_hold_what_they_were_filled_with_and_what_the_probes_sent(run: Run) -> None:
+    sent = {check["what"]: int(check["found"][0]) for check in run.written["checks"]}
+    # Each round: one sample with a warm-up of as many, and one straight after a checkpoint.
+    posted = 2 * (2 * SAMPLE + SAMPLE)
+    assert sent["small log: events sent"] == EVENTS // 10 + posted
+    assert sent["large log: events sent"] == EVENTS + posted
+    assert sent["random log: events sent"] == EVENTS + posted
+
+
+def test_every_probe_has_a_sample_of_every_round(run: Run) -> None:
+    assert {name: len(samples) for name, samples in run.written["probes"].items()} == dict.fromkeys(PROBES, 2)
+    assert all(
+        sample["seconds"] > 0 and sample["events"] > 0
+        for samples in run.written["probes"].values()
+        for sample in samples
+    )
+
+
+def test_every_aim_is_judged_by_its_median(run: Run) -> None:
+    judged = {
+        (found["probe"], found["reference"]): found
+        for found in run.written["comparisons"]
+        if found["at_least"] is not None
+    }
+    assert {pair: found["at_least"] for pair, found in judged.items()} == AIMS
+    for pair, found in judged.items():
+        assert found["low"] <= found["median"] <= found["high"]
+        assert found["met"] == (found["median"] >= AIMS[pair])
+
+
+def test_the_storage_of_a_million_events_is_told(run: Run) -> None:
+    stored = run.written["bytes_per_million_events"]["large"]
+    assert set(stored) == {"log", "log_indexes", "keys", "summaries", "rollups", "log_and_keys"}
+    assert stored["log_and_keys"] == pytest.approx(stored["log"] + stored["log_indexes"] + stored["keys"])
+    # A row of the log alone has more than a hundred bytes.
+    assert stored["log"] > 100 * 1_000_000
+
+
+def test_the_tables_are_printed_with_a_verdict_on_every_aim(run: Run) -> None:
+    lines = [line for line in run.printed.splitlines() if "≥" in line]
+    assert len(lines) == len(AIMS)
+    assert all(line.rstrip().endswith((" met", "NOT met")) for line in lines)
+    assert all(probe in run.printed for probe in PROBES)
+    assert "MB per million events" in run.printed
+
+
+def test_no_database_is_left_behind(run: Run) -> None:
+    assert run.databases_left == []
+
+
+def test_a_database_that_is_not_the_benchmarks_own_is_not_touched(tmp_path: Path) -> None:
+    done = bench("--database", "alwrity_billing", data_dir=tmp_path)
+    assert done.returncode == 1
+    assert "its name must begin with bench_" in done.stdout
