@@ -11,11 +11,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from usage.core.money import CENT, format_amount, to_cents
+from usage.providers import name_of
 
 register = template.Library()
 
 TENTH = Decimal("0.1")
 CENTS_PLACES = 2
+
+
+register.filter("provider_name", name_of)
 
 
 @register.filter

@@ -10,6 +10,7 @@ from alwrity_billing.dashboard.figures import usd
 from usage import queries
 from usage.core.money import ZERO
 from usage.models import Account, APIUsageLog, BillingPeriod
+from usage.providers import name_of
 from usage.queries import DaySlice, Totals
 
 DAYS = 30
@@ -100,8 +101,13 @@ def overview_of(account: Account, *, at: datetime) -> Overview:
         period=period,
         totals=totals,
         providers=tuple(
-            Line(name=name, totals=part, share=_share(part, of=totals), tone=tones.get(name, ""))
-            for name, part in by_provider.items()
+            Line(
+                name=name_of(provider),
+                totals=part,
+                share=_share(part, of=totals),
+                tone=tones.get(provider, ""),
+            )
+            for provider, part in by_provider.items()
         ),
         models=model_lines(by_model, of=totals),
         earlier=_earlier(totals, listed=by_model),
@@ -137,12 +143,12 @@ def series_of(slices: Iterable[DaySlice]) -> tuple[Series, ...]:
             costs[provider] = costs.get(provider, ZERO) + cost
     ranked = sorted(costs, key=lambda provider: (-costs[provider], provider))
     series = [
-        Series(tone=tone, name=provider, providers=(provider,), cost=costs[provider])
+        Series(tone=tone, name=name_of(provider), providers=(provider,), cost=costs[provider])
         for tone, provider in zip(TONES, ranked, strict=False)
     ]
     rest = tuple(ranked[len(TONES) :])
     if rest:
-        name = f"{len(rest)} other providers" if len(rest) > 1 else rest[0]
+        name = f"{len(rest)} other providers" if len(rest) > 1 else name_of(rest[0])
         cost = sum((costs[provider] for provider in rest), start=ZERO)
         series.append(Series(tone=REST_TONE, name=name, providers=rest, cost=cost))
     return tuple(series)
@@ -153,7 +159,7 @@ def model_lines(groups: Sequence[queries.Group], *, of: Totals) -> tuple[Line, .
     lines = []
     for group in groups[:MOST_MODELS]:
         provider, _, model = group.key.partition("/")
-        name, detail = (model, provider) if model else (provider, "")
+        name, detail = (model, name_of(provider)) if model else (name_of(provider), "")
         share = _share(group.totals, of=of)
         lines.append(Line(name=name, detail=detail, totals=group.totals, share=share))
     others = groups[MOST_MODELS:]

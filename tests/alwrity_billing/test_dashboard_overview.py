@@ -37,8 +37,8 @@ def test_providers_are_listed_by_cost_with_their_share(acme: Account) -> None:
     a_summary(period, provider="openai", cost="3")
     lines = of(acme).providers
     assert [(line.name, line.share) for line in lines] == [
-        ("openai", Decimal(75)),
-        ("tavily", Decimal(25)),
+        ("OpenAI", Decimal(75)),
+        ("Tavily", Decimal(25)),
     ]
 
 
@@ -54,7 +54,7 @@ def test_a_provider_has_its_chart_colour_in_the_table(acme: Account) -> None:
         a_rollup(acme, provider=provider, cost=cost)
     page = of(acme)
     colours = {series.name: series.tone for series in page.daily.series}
-    assert {line.name: line.tone for line in page.providers} == colours == {"openai": "1", "tavily": "2"}
+    assert {line.name: line.tone for line in page.providers} == colours == {"OpenAI": "1", "Tavily": "2"}
 
 
 def test_models_stand_beside_their_provider(acme: Account) -> None:
@@ -63,8 +63,8 @@ def test_models_stand_beside_their_provider(acme: Account) -> None:
     a_rollup(acme, provider="tavily", model="", cost="1")
     lines = of(acme).models
     assert [(line.name, line.detail, line.share) for line in lines] == [
-        ("openai/gpt-oss-120b:groq", "huggingface", Decimal(75)),
-        ("tavily", "", Decimal(25)),
+        ("openai/gpt-oss-120b:groq", "Hugging Face", Decimal(75)),
+        ("Tavily", "", Decimal(25)),
     ]
 
 

@@ -92,7 +92,7 @@ def test_the_chart_and_its_table_say_the_same(alice: Client, acme: Account) -> N
     a_rollup(acme, provider="openai", cost="3")
     a_rollup(acme, provider="tavily", model="", cost="0.5")
     page = page_of(alice)
-    assert "<title>Sun 15 Mar: $3.50, 2 calls\nopenai $3.00\ntavily $0.50</title>" in page
+    assert "<title>Sun 15 Mar: $3.50, 2 calls\nOpenAI $3.00\nTavily $0.50</title>" in page
     row = re.search(r'<time datetime="2026-03-15">.*?</tr>', page)
     assert row is not None
     assert re.findall(r"\$[0-9.]+", row[0]) == ["$3.00", "$0.50", "$3.50"]

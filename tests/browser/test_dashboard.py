@@ -55,7 +55,7 @@ def test_a_customer_logs_in_and_sees_the_exact_cost(page: Page, acme: Account) -
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     expect(page.get_by_text("exactly $49.108895")).to_be_visible()
     expect(page.get_by_role("img", name="Bar chart of the cost per day")).to_be_visible()
-    cost = page.get_by_role("row", name="openai").get_by_role("cell").first
+    cost = page.get_by_role("row", name="OpenAI").get_by_role("cell").first
     expect(cost).to_have_text("$47.61", use_inner_text=True)
 
 
@@ -63,7 +63,7 @@ def test_the_switch_shows_exact_amounts(page: Page, acme: Account) -> None:
     log_in(page)
     page.get_by_role("switch", name="Exact amounts").focus()
     page.keyboard.press("Space")
-    cost = page.get_by_role("row", name="openai").get_by_role("cell").first
+    cost = page.get_by_role("row", name="OpenAI").get_by_role("cell").first
     expect(cost).to_have_text("$47.608895", use_inner_text=True)
 
 

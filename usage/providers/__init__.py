@@ -25,4 +25,10 @@ def find(name: str) -> Provider | None:
     return _BY_ANY_NAME.get(name) or _BY_ANY_NAME.get(name.strip().lower())
 
 
-__all__ = ["PROVIDERS", "Provider", "find"]
+def name_of(key: str) -> str:
+    """The provider's own spelling of its name, for people; the key itself where it is not known."""
+    provider = PROVIDERS.get(key)
+    return provider.name if provider else key
+
+
+__all__ = ["PROVIDERS", "Provider", "find", "name_of"]
