@@ -48,6 +48,8 @@ COMPARISONS = (
     Comparison(probes.LARGE_CHECKPOINT_1000, probes.LARGE_1000),
     Comparison(probes.SMALL_CHECKPOINT_1000, probes.SMALL_1000),
     Comparison(probes.HOT_1000, probes.POST_1000),
+    Comparison(probes.HOT_1000, probes.P1_VALUES_1000),
+    Comparison(probes.HOT_1000, probes.P6),
     Comparison(probes.CLIENTS_1000, probes.POST_1000),
     Comparison(probes.RANDOM_1000, probes.LARGE_1000),
     Comparison(probes.RANDOM_CHECKPOINT_1000, probes.LARGE_CHECKPOINT_1000),

@@ -135,22 +135,17 @@ def add(*, by: User | None, at: datetime, **columns: Any) -> APIProviderPricing:
         price_of(row)
     except ValueError as wrong:
         raise InvalidRequest(f"The tiers or batch rates cannot be read: {wrong}.") from wrong
-    try:
-        with transaction.atomic():
-            lock_for_writing()
-            row.save(force_insert=True)
-    except IntegrityError as refused:
-        raise InvalidRequest(
-            "A price needs at least one unit price, none negative, and an effective_from that "
-            "this model does not have yet."
-        ) from refused
+    with transaction.atomic():
+        lock_for_writing()
+        _insert(row)
     return row
 
 
 def confirm(held: HeldPrice, *, by: User, at: datetime) -> APIProviderPricing:
     """Put a held price into the book, in force from `at` (or from its own later date).
 
-    Raises InvalidRequest when somebody has decided about it already.
+    Raises InvalidRequest when somebody has decided about it already, or the model has a price from that very
+    instant on; the held price then stays as it was.
     """
     with transaction.atomic():
         lock_for_writing()
@@ -167,7 +162,7 @@ def confirm(held: HeldPrice, *, by: User, at: datetime) -> APIProviderPricing:
             created_at=at,
             **{column: getattr(held, column) for column in RATE_COLUMNS},
         )
-        row.save(force_insert=True)
+        _insert(row)
     return row
 
 
@@ -180,6 +175,17 @@ def lock_for_writing() -> None:
     """Make this transaction the only one adding prices until it ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITERS_LOCK])
+
+
+def _insert(row: APIProviderPricing) -> None:
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError as refused:
+        raise InvalidRequest(
+            "A price needs at least one unit price, none negative, and an effective_from that "
+            "this model does not have yet."
+        ) from refused
 
 
 def _decide(held: HeldPrice, state: HeldPrice.State, *, by: User, at: datetime) -> None:

@@ -3,7 +3,6 @@
 import multiprocessing
 import random
 import threading
-import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,21 +12,27 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from tests.support.cast import NOW, an_account, an_event
+from tests.support.concurrency import (
+    PATIENCE_S,
+    at_once,
+    holding,
+    kill_while_blocked,
+    wait_for_blocked_session,
+)
 from tests.support.ledger import (
     assert_nothing_recorded,
     assert_totals_equal_the_log,
     log_totals,
 )
 from tests.support.prices import an_entry, load
-from usage import drift, partitions
+from usage import drift, partitions, tasks
 from usage.events import UsageEvent
 from usage.ingest import ingest
-from usage.models import UsageSummary
+from usage.models import BillingPeriod, UsageSummary
 
 SENDERS = 8
 EVENTS = 20_000
 BATCH = 1_000
-PATIENCE_S = 10
 SENDER_PATIENCE_S = 60
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,27 +95,6 @@ def test_eight_processes_sending_the_same_events_record_each_once() -> None:
     assert_totals_equal_the_log()
 
 
-def wait_for_blocked_session() -> int:
-    """The id of the one server session that waits for a lock."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(
-                "SELECT pid FROM pg_stat_activity "
-                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if found := cursor.fetchone():
-                return int(found[0])
-        time.sleep(0.01)
-    raise AssertionError("no session is waiting for a lock")
-
-
-def terminate(pid: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
-
-
 # What another session holds so that the batch stops at a known step of its transaction.
 BEFORE_THE_LOG = """
 INSERT INTO usage_event_keys
@@ -124,26 +108,11 @@ BETWEEN_THE_TOTALS = "LOCK TABLE usage_rollups IN EXCLUSIVE MODE"
 @pytest.mark.parametrize("held", [BEFORE_THE_LOG, AFTER_THE_LOG, BETWEEN_THE_TOTALS])
 def test_a_batch_whose_connection_is_killed_in_the_middle_leaves_nothing(held: str) -> None:
     events = [an_event(f"e{number:05d}") for number in range(1_000)]
-    failures: list[Exception] = []
+    with holding(held) as release:
+        failure = kill_while_blocked(lambda: ingest(events, at=NOW))
+        release()
 
-    def send() -> None:
-        try:
-            ingest(events, at=NOW)
-        except Exception as failure:
-            failures.append(failure)
-        finally:
-            connection.close()
-
-    sender = threading.Thread(target=send)
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(held)
-        sender.start()
-        terminate(wait_for_blocked_session())
-        sender.join(PATIENCE_S)
-        transaction.set_rollback(True)
-
-    assert [type(failure) for failure in failures] == [OperationalError]
+    assert isinstance(failure, OperationalError)
     assert_nothing_recorded()
     assert {outcome.outcome for outcome in ingest(events, at=NOW)} == {"recorded"}
     assert_totals_equal_the_log()
@@ -225,20 +194,36 @@ def test_partitions_asked_for_at_once_are_made_once_and_keep_the_default_partiti
         cursor.execute("DROP TABLE api_usage_logs_2019_07")
     assert partitions.default_rows() == 1
     partitions.forget()
-    made: list[list[str]] = []
 
-    def make() -> None:
-        try:
-            made.append(partitions.ensure([month]))
-        finally:
-            connection.close()
-
-    makers = [threading.Thread(target=make) for _ in range(4)]
-    for maker in makers:
-        maker.start()
-    for maker in makers:
-        maker.join()
+    made = at_once(lambda _: partitions.ensure([month]), times=4)
 
     assert sorted(made) == [[], [], [], ["api_usage_logs_2019_07"]]
     assert partitions.default_rows() == 0
     assert log_totals()[0] == 1
+
+
+def test_partitions_whose_making_is_killed_are_made_by_the_next() -> None:
+    month = datetime(2018, 7, 1, tzinfo=UTC)
+    with holding("LOCK TABLE api_usage_logs_default IN ACCESS EXCLUSIVE MODE") as release:
+        failure = kill_while_blocked(lambda: partitions.ensure([month]))
+        release()
+
+    assert isinstance(failure, OperationalError)
+    assert partitions.ensure([month]) == ["api_usage_logs_2018_07"]
+
+
+def test_racing_first_events_of_an_account_open_one_period() -> None:
+    at_once(lambda number: ingest([an_event(f"first-{number}")], at=NOW), times=6)
+
+    assert BillingPeriod.objects.count() == 1
+    assert_totals_equal_the_log()
+
+
+def test_tasks_running_twice_at_once_do_no_harm() -> None:
+    partitions.forget()
+    ingest([an_event()], at=NOW)
+    at_once(lambda _: tasks.make_log_partitions(), times=3)
+    at_once(lambda _: tasks.check_recent_totals(), times=3)
+
+    assert partitions.ensure_ahead(at=datetime.now(UTC), months=3) == []
+    assert_totals_equal_the_log()

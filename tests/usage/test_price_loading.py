@@ -1,15 +1,15 @@
 """Bringing the book up to the price lists: added once, never rewritten, held back when too far off."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError
 
 from tests.support.cast import a_user
+from tests.support.concurrency import at_once, holding, kill_while_blocked
 from tests.support.prices import LOADED_AT, an_entry, input_prices, load
 from usage import pricebook
 from usage.core.errors import InvalidRequest
@@ -136,6 +136,20 @@ def test_a_held_price_is_decided_once() -> None:
         pricebook.discard(held, by=staff, at=LATER)
 
 
+def test_a_price_held_for_an_instant_taken_meanwhile_stays_undecided() -> None:
+    load(an_entry(input="2.50"))
+    load(an_entry(input="25"), at=LATER)
+    held, staff = HeldPrice.objects.get(), a_user()
+    pricebook.add(
+        by=staff, at=LATER, provider="openai", model_name="gpt-test", effective_from=LATER,
+        cost_per_input_token=Decimal("0.000007"),
+    )  # fmt: skip
+
+    with pytest.raises(InvalidRequest, match="effective_from"):
+        pricebook.confirm(held, by=staff, at=LATER)
+    assert HeldPrice.objects.get().state == HeldPrice.State.WAITING
+
+
 def test_a_price_set_by_staff_is_kept() -> None:
     load(an_entry(input="2.50"))
     pricebook.add(
@@ -151,21 +165,43 @@ def test_a_price_set_by_staff_is_kept() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_two_loads_at_once_add_each_price_once() -> None:
     entries = every_entry()[:50]
-    start = threading.Barrier(2)
-    added: list[int] = []
 
-    def load_together() -> None:
-        try:
-            start.wait()
-            added.append(len(load(*entries).added))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=load_together) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    added = at_once(lambda _: len(load(*entries).added), times=2)
 
     assert sorted(added) == [0, 50]
     assert APIProviderPricing.objects.count() == 50
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_held_price_confirmed_and_discarded_at_once_is_decided_once() -> None:
+    load(an_entry(input="2.50"))
+    load(an_entry(input="25"), at=LATER)
+    held, staff = HeldPrice.objects.get(), a_user()
+
+    def decide(number: int) -> str:
+        try:
+            if number % 2:
+                pricebook.discard(held, by=staff, at=LATER)
+                return "discarded"
+            pricebook.confirm(held, by=staff, at=LATER)
+            return "confirmed"
+        except InvalidRequest:
+            return "too late"
+
+    decisions = at_once(decide, times=6)
+    state = HeldPrice.objects.get().state
+
+    assert sorted(decisions) == sorted([state, *["too late"] * 5])
+    assert len(input_prices()) == (2 if state == "confirmed" else 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_load_whose_connection_is_killed_adds_nothing() -> None:
+    with holding("LOCK TABLE held_prices IN ACCESS EXCLUSIVE MODE") as release:
+        load(an_entry(model="known", input="2.50"))
+        failure = kill_while_blocked(lambda: load(an_entry(model="new"), an_entry(model="known", input="25")))
+        release()
+
+    assert isinstance(failure, OperationalError)
+    assert input_prices("new") == []
+    assert len(load(an_entry(model="new")).added) == 1
