@@ -41,16 +41,7 @@ TEXT_COLUMNS = (
     "error_message",
 )
 COUNT_COLUMNS = (
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "requests",
-    "searches",
-    "images",
-    "pages",
-    "characters",
+    *(name for name in Quantities._fields if name != "seconds"),
     "response_time_ms",
     "request_size",
     "response_size",

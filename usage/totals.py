@@ -9,27 +9,13 @@ from typing import Any
 
 import psycopg
 
+from usage.core.rating import Quantities
+
 # A column of `TotalColumns` and how it is computed from rows of the log.
 MEASURES = {
     "calls": "count(*)",
     "errors": "count(*) FILTER (WHERE status_code >= 400)",
-    **{
-        name: f"COALESCE(sum({name}), 0)"
-        for name in (
-            "input_tokens",
-            "cached_input_tokens",
-            "cache_write_tokens",
-            "output_tokens",
-            "reasoning_tokens",
-            "requests",
-            "searches",
-            "images",
-            "pages",
-            "characters",
-            "seconds",
-            "response_time_ms",
-        )
-    },
+    **{name: f"COALESCE(sum({name}), 0)" for name in (*Quantities._fields, "response_time_ms")},
     "timed_calls": "count(response_time_ms)",
     "cost": "sum(cost)",
 }

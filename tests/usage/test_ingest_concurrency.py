@@ -118,7 +118,10 @@ def test_a_batch_whose_connection_is_killed_in_the_middle_leaves_nothing(held: s
     assert_totals_equal_the_log()
 
 
-def test_an_event_waits_for_its_unfinished_twin_and_is_then_a_replay() -> None:
+@pytest.mark.parametrize(("twin", "outcome"), [("committed", "replayed"), ("rolled back", "recorded")])
+def test_an_event_waits_for_its_unfinished_twin_and_follows_from_what_becomes_of_it(
+    twin: str, outcome: str
+) -> None:
     event, answers = an_event(), []
 
     def send() -> None:
@@ -133,29 +136,10 @@ def test_an_event_waits_for_its_unfinished_twin_and_is_then_a_replay() -> None:
         sender.start()
         wait_for_blocked_session()
         assert answers == []
+        transaction.set_rollback(twin == "rolled back")
     sender.join(PATIENCE_S)
 
-    assert [outcome.outcome for outcome in answers] == ["replayed"]
-
-
-def test_an_event_whose_unfinished_twin_is_rolled_back_is_recorded() -> None:
-    event, answers = an_event(), []
-
-    def send() -> None:
-        try:
-            answers.extend(ingest([event], at=NOW))
-        finally:
-            connection.close()
-
-    sender = threading.Thread(target=send)
-    with transaction.atomic():
-        ingest([event], at=NOW)
-        sender.start()
-        wait_for_blocked_session()
-        transaction.set_rollback(True)
-    sender.join(PATIENCE_S)
-
-    assert [outcome.outcome for outcome in answers] == ["recorded"]
+    assert [answer.outcome for answer in answers] == [outcome]
     assert_totals_equal_the_log()
 
 
