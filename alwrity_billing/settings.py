@@ -53,7 +53,7 @@ if EMBEDDED_POSTGRES:
     DATABASE_URL = embedded.database_url(DATA_DIR)
 
 try:
-    DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0)}
+    DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0, conn_health_checks=True)}
 except ValueError as wrong:
     raise ImproperlyConfigured(guards.WRONG_DATABASE_URL) from wrong
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":

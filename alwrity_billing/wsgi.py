@@ -2,8 +2,11 @@
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+
+from alwrity_billing.draining import draining
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alwrity_billing.settings")
 
-application = get_wsgi_application()
+application = draining(get_wsgi_application(), at_most_bytes=2 * settings.INGEST_MAX_BODY_BYTES)

@@ -6,10 +6,13 @@ name (units, tags, cost …) is ours.
 """
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 
 import msgspec
+
+from usage.core.money import format_amount
 
 # A count in one call. Bounded so that every product with a price is exact in Decimal's 28 digits, and by the
 # width of the log's integer columns.
@@ -24,7 +27,8 @@ ModelName = Annotated[str, msgspec.Meta(max_length=160)]
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 # Decimal strings, so that no JSON library in between can turn money into a binary fraction.
-AmountText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?$")]
+# Nine digits of dollars for one call leave the totals' eighteen room for a thousand million such calls.
+AmountText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,18})?$")]
 SecondsText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,3})?$")]
 
 
@@ -139,7 +143,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 _encoder = msgspec.json.Encoder()
 
 
-def content_hash(event: UsageEvent) -> str:
-    """32 hex digits that are equal for two events exactly when everything but their identity is equal."""
-    content = _encoder.encode((event.subject, event.time, event.data))
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+def content_hash(event: UsageEvent, *, subject: str) -> str:
+    """32 hex digits, equal for two events that say the same of a call of `subject`, however they spell it.
+
+    The same instant in another timezone, the subject left out or given, seconds as 12 or "12.0" make no
+    difference; the identity (source, id) is not part of it.
+    """
+    time = event.time if event.time is None or event.time.tzinfo is UTC else event.time.astimezone(UTC)
+    data = event.data
+    if data.units.seconds is not None:
+        seconds = format_amount(Decimal(data.units.seconds))
+        data = msgspec.structs.replace(data, units=msgspec.structs.replace(data.units, seconds=seconds))
+    return hashlib.blake2b(_encoder.encode((subject, time, data)), digest_size=16).hexdigest()

@@ -123,7 +123,9 @@ def _lines(text: TextIO) -> Iterator[str]:
 
 def _csv(lines: Iterator[str]) -> tuple[tuple[str, ...], Iterator[Row | BadRow]]:
     first = next(lines, "")
-    reader = csv.reader(itertools.chain([first], lines), delimiter=max(DELIMITERS, key=first.count))
+    reader = csv.reader(
+        itertools.chain([first], lines), delimiter=max(DELIMITERS, key=first.count), strict=True
+    )
     header = tuple(name.strip() for name in next(reader, []))
     if not header:
         raise InvalidRequest("The file has no first line: a CSV file starts with the names of its columns.")
@@ -142,7 +144,8 @@ def _csv_rows(reader: Any, header: tuple[str, ...]) -> Iterator[Row | BadRow]:
         except StopIteration:
             return
         except csv.Error as wrong:
-            yield BadRow(line, f"The line is not CSV: {wrong}.", b"")
+            swallowed = f" (lines {line} to {reader.line_num})" if reader.line_num > line else ""
+            yield BadRow(line, f"The row is not CSV{swallowed}: {wrong}.", b"")
             continue
         if cells:
             yield _csv_row(cells, line=line, header=header)

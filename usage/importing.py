@@ -114,7 +114,7 @@ def _replays(rated: Batch, *, account: Account) -> dict[int, Replay]:
     replays = {}
     for position, cost in rated.costs.items():
         event = rated.events[position]
-        identity, digest = (event.source, event.id), content_hash(event)
+        identity, digest = (event.source, event.id), content_hash(event, subject=account.external_id)
         if identity in claimed:
             first_digest, first_cost = claimed[identity]
             replays[position] = Replay(first_digest == digest, first_cost)

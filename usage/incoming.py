@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from usage.core.errors import PricingException
 from usage.core.money import ZERO, parse_amount
-from usage.core.rating import BATCH_REQUEST_TYPES, FREE, Cost, Quantities, impossible, rate
+from usage.core.rating import BATCH_REQUEST_TYPES, FREE, Cost, Quantities, impossible, is_priced, rate
 from usage.events import ReportedCost, Units, UsageData, UsageEvent, content_hash
 from usage.models import CostSource
 from usage.pricebook import ANY_MODEL, PriceBook
@@ -122,8 +122,11 @@ def row_of(
     billing_period_id: int,
     book: PriceBook,
     at: datetime,
+    subject: str,
 ) -> Row:
-    """The log row of `event`, rated from `book`; `at` stands in for a missing time. Raises Rejected."""
+    """The log row of `event`, rated from `book`; `at` stands in for a missing time, `subject` for a missing
+    one. Raises Rejected.
+    """
     data = event.data
     provider = find(data.provider)
     if provider is None:
@@ -137,7 +140,7 @@ def row_of(
     price_id = NULL if rated.price_id is None else rated.price_id
     cost = rated.cost
     line = (
-        f"{position}\t{content_hash(event)}\t{account_id}\t{billing_period_id}\t{price_id}\t"
+        f"{position}\t{content_hash(event, subject=subject)}\t{account_id}\t{billing_period_id}\t{price_id}\t"
         f"{occurred_at.isoformat()}\t{_counts(data, rated.quantities)}\t"
         f"{data.status_code}\t{data.retry_count}\t{rated.quantities.seconds or NULL!s}\t"
         f"{cost.input!s}\t{cost.output!s}\t{cost.total!s}\t{rated.source}\t"
@@ -154,7 +157,7 @@ def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, boo
     """
     sent = data.response_model or data.request_model
     failed = data.status_code >= FIRST_ERROR_STATUS
-    stated = _stated(data, failed=failed)
+    stated = _stated(data, provider=provider, failed=failed)
     quantities = stated or _unstated(provider, failed=failed)
     if (wrong := impossible(quantities)) is not None:
         raise Rejected("quantities_impossible", _POINTERS[wrong[0]], f"{wrong[0]}: {wrong[1]}.")
@@ -175,7 +178,17 @@ def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, boo
             "/data",
             "The event does not say what the call consumed: give token counts, units or a cost.",
         )
-    cost = rate(quantities, price, batch=data.request_type in BATCH_REQUEST_TYPES)
+    batch = data.request_type in BATCH_REQUEST_TYPES
+    cost = rate(quantities, price, batch=batch)
+    # A cost of nothing must be the price's word: the request that every call is does not count as stated.
+    said = stated if stated is None or data.units.requests is not None else stated._replace(requests=0)
+    if not cost.total and said is not None and not is_priced(said, price, batch=batch):
+        raise Rejected(
+            "quantities_unpriced",
+            "/data",
+            f"{provider.name} has no price for what the event states of {sent or 'this call'}: state what it "
+            "charges for (tokens, searches, images, pages, seconds, characters), or a cost.",
+        )
     return Rated(quantities, cost, source, sent if price.model == ANY_MODEL else price.model, price.id)
 
 
@@ -190,8 +203,11 @@ _POINTERS = {
 }
 
 
-def _stated(data: UsageData, *, failed: bool) -> Quantities | None:
-    """What the event says the call consumed, or None when it says nothing. A call is one request."""
+def _stated(data: UsageData, *, provider: Provider, failed: bool) -> Quantities | None:
+    """What the event says the call consumed, or None when it says nothing. A call is one request.
+
+    Requests alone, of a provider that charges one unit a call, are that many units.
+    """
     units = data.units
     if (
         data.input_tokens is None
@@ -212,6 +228,8 @@ def _stated(data: UsageData, *, failed: bool) -> Quantities | None:
     one_request = 0 if failed else 1
     if units is _NO_UNITS:
         return Quantities(*tokens, one_request)
+    if provider.unit_of_a_call and not failed and units == Units(requests=units.requests):
+        return _calls(provider, units.requests or 0)
     return Quantities(
         *tokens,
         one_request if units.requests is None else units.requests,
@@ -226,10 +244,15 @@ def _stated(data: UsageData, *, failed: bool) -> Quantities | None:
 def _unstated(provider: Provider, *, failed: bool) -> Quantities:
     if failed:
         return Quantities()
+    return _calls(provider, 1)
+
+
+def _calls(provider: Provider, count: int) -> Quantities:
+    """That many calls, each with the one unit it consumes where the provider charges so."""
     return Quantities(
-        requests=1,
-        searches=int(provider.unit_of_a_call == "searches"),
-        pages=int(provider.unit_of_a_call == "pages"),
+        requests=count,
+        searches=count if provider.unit_of_a_call == "searches" else 0,
+        pages=count if provider.unit_of_a_call == "pages" else 0,
     )
 
 

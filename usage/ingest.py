@@ -157,6 +157,7 @@ class Batch:
                     billing_period_id=payer.billing_period_id,
                     book=self.book,
                     at=self.at,
+                    subject=event.subject or self.own_subject,
                 )
             except Rejected as wrong:
                 self.rejections[position] = wrong
@@ -234,7 +235,9 @@ def _look_up(
     events: Sequence[UsageEvent], *, at: datetime, account: Account | None
 ) -> tuple[dict[str, Payer], PriceBook]:
     """The batch's accounts with their open periods, and the price book as it stands: one query."""
-    subjects = [account.external_id] if account else list({event.subject for event in events})
+    # PostgreSQL knows no NUL, so no account's id holds one: such a subject is simply not found.
+    named = {event.subject for event in events if "\x00" not in event.subject}
+    subjects = [account.external_id] if account else list(named)
     with connection.cursor() as cursor:
         cursor.execute(LOOK_UP_PAYERS, {"at": at, "subjects": subjects})
         found = cursor.fetchall()
@@ -267,7 +270,7 @@ def _write(batch: Batch, *, at: datetime) -> dict[int, Replay]:
                 with cursor.connection.pipeline():
                     cursor.execute(WRITE_LOG, {"at": at}, prepare=True)
                     totals.add_from(INCOMING, cursor, at=at)
-    except DataError as broken:
+    except (DataError, UnicodeError, ValueError) as broken:
         raise TrackingException(
             f"An event breaks the bounds of its own type, and none was recorded: {broken}",
             code="event_invalid",
@@ -295,6 +298,8 @@ def _session_cursor() -> "psycopg.Cursor[Any]":
     session: psycopg.Connection[Any] = connection.connection
     if session not in _sessions_with_table:
         session.execute(CREATE_INCOMING)
-        # Were the transaction that made it rolled back, the table would be gone.
-        transaction.on_commit(partial(_sessions_with_table.add, session))
+        # Were the transaction that made it rolled back, the table would be gone; and behind a pooler (where
+        # prepared statements must be off) the next transaction may find itself in another session.
+        if session.prepare_threshold is not None:
+            transaction.on_commit(partial(_sessions_with_table.add, session))
     return psycopg.Cursor(session)

@@ -16,9 +16,9 @@ from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
 from genai_prices.types import Provider as PriceList
 
-from usage.core.money import ZERO, format_amount, parse_amount
+from usage.core.money import PRICE_PLACES, ZERO, format_amount, parse_price
 from usage.core.rating import TokenPrices, UnitPrices
-from usage.models.prices import PRICE_PLACES, PriceSource
+from usage.models.prices import PriceSource
 from usage.providers import PROVIDERS, Provider
 
 CATALOG = Path(__file__).parent / "catalog" / "prices.toml"
@@ -239,4 +239,4 @@ def _per_unit(price: ModelPrice, key: str, per: int) -> Decimal | None:
 
 
 def _amounts(row: dict[str, Any], names: Iterable[str]) -> dict[str, Decimal]:
-    return {name: parse_amount(row[name]) for name in names if name in row}
+    return {name: parse_price(row[name]) for name in names if name in row}

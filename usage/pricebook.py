@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from usage.core.errors import InvalidRequest, PricingException
 from usage.core.rating import (
@@ -181,10 +181,10 @@ def _insert(row: APIProviderPricing) -> None:
     try:
         with transaction.atomic():
             row.save(force_insert=True)
-    except IntegrityError as refused:
+    except (IntegrityError, DataError) as refused:
         raise InvalidRequest(
-            "A price needs at least one unit price, none negative, and an effective_from that "
-            "this model does not have yet."
+            "A price needs at least one unit price, none negative or from 10,000 USD a unit, and an "
+            "effective_from that this model does not have yet."
         ) from refused
 
 

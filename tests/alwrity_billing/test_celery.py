@@ -14,6 +14,7 @@ from django_celery_beat.models import PeriodicTask
 
 from alwrity_billing import embedded
 from alwrity_billing.celery import app
+from tests.support.database import address
 from tests.support.processes import PROJECT, environment, wait_until
 from usage import partitions
 
@@ -21,12 +22,6 @@ START_TIMEOUT_S = 40
 TASK = "usage.tasks.make_log_partitions"
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def address() -> str:
-    """The test database's address for another process."""
-    known = connection.get_connection_params()
-    return f"postgresql://{known['user']}@/{known['dbname']}?host={known['host']}&port={known['port']}"
 
 
 @contextmanager

@@ -186,6 +186,37 @@ def test_a_rejected_event_points_to_the_field(service_key: str, event: Any, code
     assert_nothing_recorded()
 
 
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (b'{"id": "\xff\xfe", "source": "app", "data": {}}', "json_invalid"),
+        (b'{"id": "x", "source": "app", "ext": ' + b"[" * 3_000 + b"]" * 3_000 + b"}", "json_invalid"),
+        (b'{"id": "\\ud800", "source": "app", "data": {}}', "json_invalid"),
+        (json.dumps(an_event("x", subject="a\x00b")).encode(), "subject_unknown"),
+        (json.dumps(an_event("x\x00")).encode(), "text_invalid"),
+        (json.dumps(an_event("x", data=data(cost=reported("1" * 10)))).encode(), "event_invalid"),
+    ],
+    ids=["not UTF-8", "too deep", "lone surrogate", "NUL in subject", "NUL in id", "ten digits of dollars"],
+)
+def test_hostile_events_lose_none_of_their_neighbours(service_key: str, bad: bytes, code: str) -> None:
+    good = [json.dumps(an_event(name)).encode() for name in ("1", "2")]
+    response = post(b"[" + b",".join([good[0], bad, good[1]]) + b"]", key=service_key)
+
+    if response.status_code == 200:
+        assert outcomes_of(response.json()) == ["recorded", "rejected", "recorded"]
+        assert response.json()["outcomes"][1]["code"] == code
+    else:  # what breaks the batch's own syntax is refused whole, and says so
+        assert (response.status_code, response.json()["code"]) == (400, "json_invalid")
+        assert_nothing_recorded()
+
+
+def test_every_member_of_a_gzip_body_is_read(service_key: str) -> None:
+    body = json.dumps([an_event("1"), an_event("2")]).encode()
+    members = gzip.compress(body[:50], mtime=0) + gzip.compress(body[50:], mtime=0)
+
+    assert post(members, key=service_key, **{"Content-Encoding": "gzip"}).json()["recorded"] == 2
+
+
 def test_usage_too_old_for_the_api_is_sent_to_the_import(service_key: str) -> None:
     outcome = the_outcome(post(an_event(time="2020-01-01T00:00:00Z"), key=service_key))
 

@@ -143,3 +143,9 @@ def test_a_file_that_cannot_be_usage_is_refused(
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="cannot be read: No such file"):
         rows_of(tmp_path / "a.csv")
+
+
+def test_a_quote_left_open_is_bad_and_names_the_lines_it_swallowed(tmp_path: Path) -> None:
+    path = a_file(tmp_path, "a,b", '1,"open', "2,x", "3,y")
+
+    assert reasons_of(path) == [(2, "The row is not CSV (lines 2 to 4): unexpected end of data.")]

@@ -38,6 +38,17 @@ def test_several_accounts_are_served_at_once_each_with_its_own() -> None:
     assert BillingPeriod.objects.get(pk=found[new.pk]).account == new
 
 
+def test_a_month_that_other_periods_reach_into_is_cut_to_what_they_leave() -> None:
+    account = an_account()
+    ended, begins = NOW - timedelta(days=3), NOW + timedelta(days=4)
+    for start, end in [(MARCH - timedelta(days=9), ended), (begins, APRIL + timedelta(days=9))]:
+        BillingPeriod.objects.create(account=account, period_start=start, period_end=end)
+
+    period = periods.open_period(account, at=NOW)
+
+    assert (period.period_start, period.period_end) == (ended, begins)
+
+
 @pytest.mark.parametrize(
     ("start", "end"),
     [

@@ -97,6 +97,7 @@ def test_a_new_price_is_found_at_once() -> None:
     [
         {"description": "no price at all"},
         {"cost_per_input_token": Decimal("-0.1")},
+        {"cost_per_request": Decimal(99_999)},
         {"cost_per_input_token": Decimal("0.1"), "tiers": [{"input": "0.2"}]},
         {"cost_per_input_token": Decimal("0.1"), "batch": {"input": 0.05}},
     ],

@@ -74,6 +74,7 @@ def _checked(value: Any, read: Callable[[Any], object], *, form: str) -> Any:
 class PriceAdmin(ProjectAdmin):
     """Append-only: a row is added and never touched again; a correction is a new row."""
 
+    list_per_page = 25
     list_display = [
         "provider",
         "model_name",

@@ -21,6 +21,8 @@ from usage.ingest import Window, ingest
 from usage.models import Account, Scope
 
 GZIP_WINDOW_BITS = 31
+# What msgspec raises for bytes that are no JSON of ours: malformed, not UTF-8, or nested beyond sense.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 FIELD_NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(.*)`$")
 
 _read_one = msgspec.json.Decoder(msgspec.Raw)
@@ -43,11 +45,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 @require_POST
 def post_events(request: HttpRequest) -> HttpResponse:
     """Record one event or a batch of them; 200 with an outcome for each, whatever became of it."""
-    at = timezone.now()
-    principal = access.principal_of(request, at=at)
+    principal = access.principal_of(request, at=timezone.now())
     access.require(principal, Scope.INGEST)
     account = None if principal.accounts is None else access.account_for(principal, scope=Scope.INGEST)
-    outcomes = record(body_of(request), at=at, account=account)
+    body = body_of(request)
+    # Only now: a slow upload must not be recorded in a period that has ended meanwhile.
+    outcomes = record(body, at=timezone.now(), account=account)
     return HttpResponse(_encoder.encode(report(outcomes)), content_type="application/json")
 
 
@@ -64,7 +67,7 @@ def record(body: bytes, *, at: datetime, account: Account | None) -> list[Outcom
         try:
             events.append(_decode_event.decode(raw))
             positions.append(position)
-        except msgspec.DecodeError as wrong:
+        except UNREADABLE as wrong:
             outcomes[position] = undecodable(raw, position, wrong)
     if not outcomes:
         return ingest(events, at=at, account=account, window=window(at))
@@ -82,10 +85,7 @@ def window(at: datetime) -> Window:
 
 def body_of(request: HttpRequest) -> bytes:
     """The request's body with gzip undone, bounded in both forms; raises TooLarge, InvalidRequest."""
-    try:
-        body = request.body
-    except RequestDataTooBig:
-        raise too_large() from None
+    body = raw_body(request)
     match request.headers.get("Content-Encoding", "").strip().lower():
         case "" | "identity":
             return body
@@ -98,17 +98,34 @@ def body_of(request: HttpRequest) -> bytes:
             )
 
 
-def gunzip(body: bytes) -> bytes:
-    """`body` uncompressed, never further than the bound: a small bomb is refused before it grows."""
-    stream = zlib.decompressobj(GZIP_WINDOW_BITS)
+def raw_body(request: HttpRequest) -> bytes:
+    """The body as it was sent; one sent in chunks has no length, and Django reads none of it by itself."""
+    chunked = "Content-Length" not in request.headers and request.META.get("wsgi.input_terminated")
     try:
-        plain = stream.decompress(body, settings.INGEST_MAX_BODY_BYTES + 1)
-    except zlib.error as wrong:
-        raise InvalidRequest(f"The body is not valid gzip ({wrong}).", code="encoding_invalid") from wrong
-    if len(plain) > settings.INGEST_MAX_BODY_BYTES:
+        body: bytes = (
+            request.META["wsgi.input"].read(settings.INGEST_MAX_BODY_BYTES + 1) if chunked else request.body
+        )
+    except RequestDataTooBig:
+        raise too_large() from None
+    if len(body) > settings.INGEST_MAX_BODY_BYTES:
         raise too_large()
-    if not stream.eof:
-        raise InvalidRequest("The gzip body is cut off.", code="encoding_invalid")
+    return body
+
+
+def gunzip(body: bytes) -> bytes:
+    """`body` uncompressed, all members, never further than the bound: a bomb is refused before it grows."""
+    plain = b""
+    while body:
+        stream = zlib.decompressobj(GZIP_WINDOW_BITS)
+        try:
+            plain += stream.decompress(body, settings.INGEST_MAX_BODY_BYTES + 1 - len(plain))
+        except zlib.error as wrong:
+            raise InvalidRequest(f"The body is not valid gzip ({wrong}).", code="encoding_invalid") from wrong
+        if len(plain) > settings.INGEST_MAX_BODY_BYTES:
+            raise too_large()
+        if not stream.eof:
+            raise InvalidRequest("The gzip body is cut off.", code="encoding_invalid")
+        body = stream.unused_data
     return plain
 
 
@@ -123,7 +140,7 @@ def split(body: bytes) -> list[msgspec.Raw]:
     """The events of a body that holds one object or an array of them, not decoded yet."""
     try:
         raw_events = _split_batch.decode(body) if body.lstrip()[:1] == b"[" else [_read_one.decode(body)]
-    except msgspec.DecodeError as wrong:
+    except UNREADABLE as wrong:
         raise InvalidRequest(f"The body is not JSON: {wrong}.", code="json_invalid") from wrong
     if not raw_events:
         raise InvalidRequest("The batch is empty: send at least one event.")
@@ -135,7 +152,7 @@ def split(body: bytes) -> list[msgspec.Raw]:
     return raw_events
 
 
-def undecodable(raw: msgspec.Raw, position: int, wrong: msgspec.DecodeError) -> Outcome:
+def undecodable(raw: msgspec.Raw, position: int, wrong: Exception) -> Outcome:
     """The outcome of an event that is malformed, with whatever identity can be read from it."""
     sentence, pointer = explain(wrong)
     return Outcome(
@@ -148,7 +165,7 @@ def undecodable(raw: msgspec.Raw, position: int, wrong: msgspec.DecodeError) -> 
     )
 
 
-def explain(wrong: msgspec.DecodeError) -> tuple[str, str]:
+def explain(wrong: Exception) -> tuple[str, str]:
     """msgspec's words as a sentence and a JSON pointer to the field they are about.
 
     Attribute names of OpenTelemetry contain dots, so a path is not simply its segments:
@@ -165,7 +182,7 @@ def explain(wrong: msgspec.DecodeError) -> tuple[str, str]:
 def identity(raw: msgspec.Raw) -> dict[str, str]:
     try:
         loose: Any = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return {}
     if not isinstance(loose, dict):
         return {}

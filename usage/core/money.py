@@ -6,6 +6,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 # always fits: storing a cost never rounds it.
 COST_PLACES = 18
 COST_MAX_DIGITS = 36
+# Prices per single unit, in twelve decimals: these hold any published price per million tokens exactly.
+PRICE_PLACES = 12
+PRICE_LIMIT = Decimal(10_000)
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
 
@@ -26,6 +29,21 @@ def parse_amount(text: str) -> Decimal:
     if amount.adjusted() >= COST_MAX_DIGITS - COST_PLACES:
         raise ValueError(f"{text!r} is too large")
     return amount
+
+
+def parse_price(text: str) -> Decimal:
+    """The price of one unit that `text` spells; ValueError says what is wrong with it.
+
+    At most 12 decimals and four digits before them, as the price table holds: with a quantity's ten digits
+    and three decimals every product is exact.
+    """
+    price = parse_amount(text)
+    exponent = price.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > PRICE_PLACES:
+        raise ValueError(f"{text!r} has more than {PRICE_PLACES} decimals")
+    if price >= PRICE_LIMIT:
+        raise ValueError(f"{text!r} is too large for one unit")
+    return price
 
 
 def format_amount(amount: Decimal) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from usage.core.money import ZERO, parse_amount
+from usage.core.money import ZERO, parse_price
 
 # Request types whose calls were processed in a provider's batch queue and pay its batch prices.
 BATCH_REQUEST_TYPES = frozenset({"batch", "ai_batch"})
@@ -128,6 +128,15 @@ def rate(quantities: Quantities, price: Price, *, batch: bool = False) -> Cost:
     return Cost(input_cost, output_cost, total)
 
 
+def is_priced(quantities: Quantities, price: Price, *, batch: bool = False) -> bool:
+    """Whether anything consumed has a rate (of zero, perhaps), or nothing was consumed at all."""
+    rates = price.batch if batch and price.batch is not None else price.standard
+    tokens = rates.tokens_at(quantities.input_tokens)
+    counts: tuple[int | Decimal, ...] = quantities
+    consumed = [rate for count, rate in zip(counts, (*tokens, *rates.units), strict=True) if count]
+    return not consumed or any(rate is not None for rate in consumed)
+
+
 def _input_cost(quantities: Quantities, tokens: TokenPrices) -> Decimal:
     plain = quantities.input_tokens
     cost = ZERO
@@ -190,4 +199,4 @@ def _amounts(prices: Mapping[str, Any], *, known: tuple[str, ...]) -> dict[str, 
     for name, text in amounts.items():
         if not isinstance(text, str):
             raise ValueError(f"{name} must be a decimal string, not {text!r}")
-    return {name: parse_amount(text) for name, text in amounts.items()}
+    return {name: parse_price(text) for name, text in amounts.items()}

@@ -7,9 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-# Prices in USD per single unit. Twelve decimals hold any published price per million tokens exactly;
-# sources that quote per hour or per thousand are quantised to them on import.
-PRICE_PLACES = 12
+from usage.core.money import PRICE_PLACES
+
 UNIT_PRICES = (
     "input",
     "cached_input",

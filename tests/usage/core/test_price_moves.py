@@ -35,8 +35,9 @@ def a_price(
         # without a price of its own a cached token paid the input price
         (a_price(input="10"), a_price(input="10", cached="1"), "cached_input", "10"),
         (a_price(search="1"), a_price(search="3"), "search", "3"),
-        # a unit that was not priced before is no move
-        (a_price(input="1"), a_price(input="1", search="5"), "", "1"),
+        # what has no price costs nothing: to appear or to vanish is to move beyond any limit
+        (a_price(input="1"), a_price(input="1", search="5"), "search", "Infinity"),
+        (a_price(input="1", output="5"), a_price(input="1"), "output", "Infinity"),
         (a_price(input="1"), a_price(input="1", above_200k="4"), "input above 200000 input tokens", "4"),
         (a_price(input="2", batch="1"), a_price(input="2", batch="2"), "batch input", "2"),
     ],

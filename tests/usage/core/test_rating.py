@@ -180,6 +180,8 @@ def test_parts_up_to_their_total_are_possible(quantities: Quantities) -> None:
         ({"input": 1}, "decimal string"),
         ({"input": "-1"}, "negative"),
         ({"input": "NaN"}, "finite"),
+        ({"input": "0.0000000000001"}, "12 decimals"),
+        ({"search": "10000"}, "too large"),
         ({"input": "x"}, "not a decimal"),
         ({"tiers": [{"input": "1"}]}, "above_input_tokens"),
         ({"tiers": [{"above_input_tokens": True}]}, "above_input_tokens"),

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 
 from usage import drift
+from usage.core.money import format_amount
 from usage.models import Account
 
 DEFAULT_DAYS = 31
@@ -75,6 +76,7 @@ def account_id_of(external_id: str | None) -> int | None:
 
 def sentence(drift: drift.Drift) -> str:
     changes = ", ".join(
-        f"{name} is {found}, the log says {expected}" for name, (found, expected) in drift.differences.items()
+        f"{name} is {format_amount(found)}, the log says {format_amount(expected)}"
+        for name, (found, expected) in drift.differences.items()
     )
     return f"{drift.kind} of account {drift.account_id} ({drift.key}): {changes}"
