@@ -13,7 +13,7 @@ from usage.models import APIUsageLog
 
 
 def prepare() -> None:
-    """The account acme, gpt-4o at 2.50 and 10 USD per million tokens, and three providers priced by the unit."""
+    """The account acme, gpt-4o at 2.50 and 10 USD per million tokens, three providers priced by the unit."""
     an_account("acme")
     load(an_entry(model="gpt-4o", input="2.50", output="10"))
     for provider, unit, price in [
