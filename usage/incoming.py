@@ -180,15 +180,16 @@ def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, boo
         )
     batch = data.request_type in BATCH_REQUEST_TYPES
     cost = rate(quantities, price, batch=batch)
-    # A cost of nothing must be the price's word: the request that every call is does not count as stated.
-    said = stated if stated is None or data.units.requests is not None else stated._replace(requests=0)
-    if not cost.total and said is not None and not is_priced(said, price, batch=batch):
-        raise Rejected(
-            "quantities_unpriced",
-            "/data",
-            f"{provider.name} has no price for what the event states of {sent or 'this call'}: state what it "
-            "charges for (tokens, searches, images, pages, seconds, characters), or a cost.",
-        )
+    if not cost.total and stated is not None:
+        # Nothing to pay must be the price's word. That every call is one request does not count as stated.
+        said = stated if data.units.requests is not None else stated._replace(requests=0)
+        if not is_priced(said, price, batch=batch):
+            raise Rejected(
+                "quantities_unpriced",
+                "/data",
+                f"{provider.name} has no price for what is stated of {sent or 'this call'}: state what it "
+                "charges for (tokens, searches, images, pages, seconds, characters), or a cost.",
+            )
     return Rated(quantities, cost, source, sent if price.model == ANY_MODEL else price.model, price.id)
 
 
