@@ -65,7 +65,9 @@ DATABASES["default"]["OPTIONS"] = {
     "prepare_threshold": env.int("DATABASE_PREPARE_THRESHOLD", 5) or None,
     "connect_timeout": env.int("DATABASE_CONNECT_TIMEOUT_S", 5),
 }
-if env.bool("DATABASE_POOL", True):
+# A pool is for processes that serve with threads (wsgi.py and asgi.py say that they do): a command or worker
+# needs one connection, and should not have a thread that opens another while the server is being stopped.
+if env.bool("DATABASE_POOL", env.bool("SERVING_WITH_THREADS", False)):
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": env.int("DATABASE_POOL_MAX_SIZE", 10),
