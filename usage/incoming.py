@@ -96,10 +96,8 @@ class Rejected(Exception):
 
 
 class Row(NamedTuple):
-    """One event ready for COPY: its place in the batch, its time, its cost, its line."""
+    """One event ready for COPY: what it cost, and its line."""
 
-    position: int
-    occurred_at: datetime
     cost: Decimal
     line: str
 
@@ -146,7 +144,7 @@ def row_of(
         f"{cost.input!s}\t{cost.output!s}\t{cost.total!s}\t{rated.source}\t"
         f"{_texts(event, provider=provider, model=rated.model)}\n"
     )
-    return Row(position, occurred_at, cost.total, line)
+    return Row(cost.total, line)
 
 
 def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, book: PriceBook) -> Rated:

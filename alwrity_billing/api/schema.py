@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from django.conf import settings
 from django.http import HttpRequest
 from drf_spectacular.generators import SchemaGenerator
 
 from alwrity_billing.api.envelopes import API_PREFIX, is_legacy
 from usage.api.events import Report
 from usage.events import UsageEvent
+from usage.ingest import MAX_EVENTS
 
 Schema = dict[str, Any]
 
@@ -111,7 +111,7 @@ def _errors(errors: Mapping[str, str], *, legacy: bool) -> Schema:
 def _post_events() -> Schema:
     """The operation of the one plain Django view, which decodes with msgspec and knows no serializers."""
     one: Schema = {"$ref": COMPONENT.format(name=UsageEvent.__name__)}
-    batch: Schema = {"type": "array", "minItems": 1, "maxItems": settings.INGEST_MAX_EVENTS, "items": one}
+    batch: Schema = {"type": "array", "minItems": 1, "maxItems": MAX_EVENTS, "items": one}
     success = {"application/json": {"schema": {"$ref": COMPONENT.format(name=Report.__name__)}}}
     return {
         "operationId": "record_events",

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from usage import access
 from usage.core.errors import InvalidRequest, TooLarge
 from usage.events import Outcome, UsageEvent
-from usage.ingest import Window, ingest
+from usage.ingest import MAX_EVENTS, Window, ingest
 from usage.models import Account, Scope
 
 GZIP_WINDOW_BITS = 31
@@ -144,10 +144,10 @@ def split(body: bytes) -> list[msgspec.Raw]:
         raise InvalidRequest(f"The body is not JSON: {wrong}.", code="json_invalid") from wrong
     if not raw_events:
         raise InvalidRequest("The batch is empty: send at least one event.")
-    if len(raw_events) > settings.INGEST_MAX_EVENTS:
+    if len(raw_events) > MAX_EVENTS:
         raise TooLarge(
-            f"The batch holds {len(raw_events)} events: send at most {settings.INGEST_MAX_EVENTS} at once.",
-            details={"limit": settings.INGEST_MAX_EVENTS},
+            f"The batch holds {len(raw_events)} events: send at most {MAX_EVENTS} at once.",
+            details={"limit": MAX_EVENTS},
         )
     return raw_events
 
