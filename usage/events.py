@@ -52,6 +52,9 @@ class Units(Strict, frozen=True):
     characters: Count | None = None
 
 
+NO_UNITS = Units()
+
+
 class Tags(Strict, frozen=True):
     """Whom inside the account the call is allocated to."""
 
@@ -89,7 +92,7 @@ class UsageData(Strict, frozen=True):
     )
     output_tokens: Count | None = msgspec.field(name="gen_ai.usage.output_tokens", default=None)
     reasoning_tokens: Count | None = msgspec.field(name="gen_ai.usage.reasoning.output_tokens", default=None)
-    units: Units = Units()
+    units: Units = NO_UNITS
     tags: Tags = Tags()
     cost: ReportedCost | None = None
     endpoint: Annotated[str, msgspec.Meta(max_length=200)] = ""

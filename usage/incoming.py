@@ -11,7 +11,7 @@ from typing import NamedTuple
 from usage.core.errors import PricingException
 from usage.core.money import ZERO, parse_amount
 from usage.core.rating import BATCH_REQUEST_TYPES, FREE, Cost, Quantities, impossible, is_priced, rate
-from usage.events import ReportedCost, Units, UsageData, UsageEvent, content_hash
+from usage.events import NO_UNITS, ReportedCost, Units, UsageData, UsageEvent, content_hash
 from usage.models import CostSource
 from usage.pricebook import ANY_MODEL, PriceBook
 from usage.providers import PROVIDERS, Provider, find
@@ -191,7 +191,6 @@ def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, boo
     return Rated(quantities, cost, source, sent if price.model == ANY_MODEL else price.model, price.id)
 
 
-_NO_UNITS = Units()
 _POINTERS = {
     "input_tokens": "/data/gen_ai.usage.input_tokens",
     "cached_input_tokens": "/data/gen_ai.usage.cache_read.input_tokens",
@@ -214,7 +213,7 @@ def _stated(data: UsageData, *, provider: Provider, failed: bool) -> Quantities 
         and data.cached_input_tokens is None
         and data.cache_write_tokens is None
         and data.reasoning_tokens is None
-        and units == _NO_UNITS
+        and units == NO_UNITS
     ):
         return None
     tokens = (
@@ -225,7 +224,7 @@ def _stated(data: UsageData, *, provider: Provider, failed: bool) -> Quantities 
         data.reasoning_tokens or 0,
     )
     one_request = 0 if failed else 1
-    if units is _NO_UNITS:
+    if units is NO_UNITS:
         return Quantities(*tokens, one_request)
     if provider.unit_of_a_call and not failed and units == Units(requests=units.requests):
         return _calls(provider, units.requests or 0)

@@ -12,7 +12,7 @@ class BillingError(Exception):
     """
 
     code: ClassVar[str] = "billing_error"
-    status: ClassVar[int] = 500
+    status: int = 500
 
     def __init__(
         self, message: str, *, code: str = "", details: Mapping[str, Any] | None = None, hint: str = ""
@@ -71,3 +71,40 @@ class TrackingException(BillingError):
 
     code = "tracking_failed"
     status = 422
+
+
+class UsageLimitExceededException(BillingError):
+    """The call was refused before it was made; `details` hold the decision with the limits consulted.
+
+    429 where waiting helps (`details` then have `retry_after`, in seconds), 402 where only a person can help.
+    """
+
+    code = "limit_exceeded"
+    status = 429
+
+    def __init__(
+        self, message: str, *, status: int = 429, code: str = "", details: Mapping[str, Any], hint: str = ""
+    ) -> None:
+        super().__init__(message, code=code, details=details, hint=hint)
+        self.status = status
+
+
+class SubscriptionException(BillingError):
+    """The account's subscription does not allow it; a payment or a change of plan would."""
+
+    code = "subscription_inactive"
+    status = 402
+
+
+class Conflict(BillingError):
+    """The thing is in a state in which this cannot be done (any more)."""
+
+    code = "conflict"
+    status = 409
+
+
+class EnforcementUnavailable(BillingError):
+    """Nobody can say just now whether the call may go ahead; by default it then may not."""
+
+    code = "enforcement_unavailable"
+    status = 503
