@@ -106,6 +106,8 @@ class UsageData(Strict, frozen=True):
     error_message: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     end_user: Name = ""
     authorization: ShortText = ""
+    # The customer's own provider key paid: metered and priced for information, not billed.
+    byok: bool = False
 
 
 class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
