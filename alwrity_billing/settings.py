@@ -271,6 +271,13 @@ INGEST_MAX_CLOCK_SKEW = timedelta(seconds=env.int("INGEST_MAX_CLOCK_SKEW_S", 300
 INGEST_HORIZON = timedelta(days=env.int("INGEST_HORIZON_DAYS", 35))
 LOG_PARTITIONS_AHEAD_MONTHS = 3
 
+# How long a hold waits for its settlement when the request names no time, and at most.
+AUTHORIZATION_LIFETIME = timedelta(seconds=env.int("AUTHORIZATION_LIFETIME_S", 600))
+AUTHORIZATION_MAX_LIFETIME = timedelta(seconds=env.int("AUTHORIZATION_MAX_LIFETIME_S", 86_400))
+# Output tokens held for, and allowed to, a call that names no cap, of a model whose maximum is not known and
+# an account without a default of its own.
+DEFAULT_OUTPUT_CAP = env.int("DEFAULT_OUTPUT_CAP", 4096)
+
 # A refreshed price that moves by more than this factor, up or down, waits for a staff member.
 PRICE_CHANGE_FACTOR_LIMIT = env.decimal("PRICE_CHANGE_FACTOR_LIMIT", Decimal(2))
 

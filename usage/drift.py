@@ -1,7 +1,8 @@
-"""Comparing summaries and rollups with the log they are derived from, and repairing them.
+"""Comparing summaries, rollups and the counters of limits with what they are derived from: the log, and the
+open holds. And repairing them.
 
-Totals are written in the transaction of the event, so a difference is a bug (or a hand in the database);
-nothing here is part of normal operation.
+All are written in the transaction of the event, so a difference is a bug (or a hand in the database); nothing
+here is part of normal operation.
 """
 
 from collections.abc import Iterator
@@ -13,10 +14,13 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max, Min
 
-from usage.models import BillingPeriod
+from usage import limit_counts
+from usage.authorization import LOCK_ACCOUNT
+from usage.models import BillingPeriod, UsageLimit
 from usage.totals import DIMENSIONS, DIMENSIONS_HASH, HOUR, MEASURES
 
 MAX_REPORTED = 10_000
+ACCOUNTS_AT_A_TIME = 500
 
 Parameters = dict[str, Any]
 
@@ -77,7 +81,8 @@ class Drift:
 
 
 def check(*, start: datetime, end: datetime, account_id: int | None = None) -> list[Drift]:
-    """The rollups of the hours in [start, end) and the summaries of the periods touching it that differ.
+    """The rollups of the hours in [start, end), the summaries of the periods touching it and the limits, in
+    their present windows, that differ.
 
     `start` and `end` are whole hours. Each kind is compared in one statement, so usage recorded meanwhile is
     seen either on both sides or on neither. At most 10 000 of each kind are reported.
@@ -86,20 +91,47 @@ def check(*, start: datetime, end: datetime, account_id: int | None = None) -> l
         drift
         for kind in (SUMMARY, ROLLUP)
         for drift in _compare(kind, _parameters(start=start, end=end, account_id=account_id))
-    ]
+    ] + _miscounted_limits(account_id)
 
 
 def repair(drifts: list[Drift], *, start: datetime, end: datetime) -> None:
-    """Set the totals of the accounts in `drifts` to what the log says, one account a transaction.
+    """Set the totals and limits of the accounts in `drifts` to what they must be, one account a transaction.
 
     Safe beside running ingestion: the totals are locked before the log is read again, and whoever is
     recording meanwhile adds to the repaired row.
     """
     for account_id in sorted({drift.account_id for drift in drifts}):
         parameters = _parameters(start=start, end=end, account_id=account_id)
-        with transaction.atomic():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(LOCK_ACCOUNT, [account_id])
             for kind in (SUMMARY, ROLLUP):
                 _rebuild(kind, parameters)
+            limits = UsageLimit.objects.filter(account_id=account_id).values_list("id", flat=True)
+            limit_counts.recount(list(limits), account_id=account_id)
+
+
+def _miscounted_limits(account_id: int | None) -> list[Drift]:
+    """The limits whose counters differ, of one account or, some hundred at a time, of all that have any."""
+    with_limits = UsageLimit.objects.order_by("account_id").values_list("account_id", flat=True).distinct()
+    ids = [account_id] if account_id is not None else list(with_limits)
+    return [
+        Drift(
+            kind="limit",
+            account_id=limit.account_id,
+            key=f"{limit.name}, source {limit.source}",
+            differences={
+                name: (found, expected)
+                for name, found, expected in (
+                    ("used", limit.used, limit.expected_used),
+                    ("held", limit.held, limit.expected_held),
+                    ("previous", limit.previous, limit.expected_previous),
+                )
+                if found != expected
+            },
+        )
+        for start in range(0, len(ids), ACCOUNTS_AT_A_TIME)
+        for limit in limit_counts.miscounted(ids[start : start + ACCOUNTS_AT_A_TIME], at_most=MAX_REPORTED)
+    ]
 
 
 def _parameters(*, start: datetime, end: datetime, account_id: int | None) -> Parameters:

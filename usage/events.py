@@ -129,7 +129,8 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What became of one event of a batch.
 
-    `recorded` and `replayed` carry the cost in USD; a `conflict` (same id, other content) and a `rejected`
+    `recorded` and `replayed` carry the cost in USD, `recorded` also `overrun` when the call went beyond what
+    was held for it; a `conflict` (same id, other content) and a `rejected`
     event carry a machine `code`, a JSON `pointer` to the field and a sentence. `index` is the event's place
     in the batch.
     """
@@ -140,6 +141,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     id: str = ""
     cost: str | None = None
     currency: str | None = None
+    overrun: bool = False
     code: str | None = None
     pointer: str | None = None
     message: str | None = None

@@ -11,7 +11,7 @@ from usage.core.money import ZERO
 from usage.events import Outcome, content_hash
 from usage.import_files import ImportFile
 from usage.import_rows import FIELD_AT, Entry, Fault, RowReader
-from usage.ingest import CLOCK_SKEW, Batch, Payer, Replay, Window, ingest
+from usage.ingest import CLOCK_SKEW, Batch, Payer, Replay, Window, Written, ingest
 from usage.models import Account, EventKey
 from usage.pricebook import current_book
 
@@ -102,10 +102,8 @@ def rehearse(batch: Sequence[Entry], *, account: Account, at: datetime) -> list[
     )
     for _ in rated.lines():
         pass
-    replays = _replays(rated, account=account)
-    return _verdicts(
-        batch, [rated.outcome(position, replays.get(position)) for position in range(len(rated.events))]
-    )
+    written = Written(_replays(rated, account=account))
+    return _verdicts(batch, [rated.outcome(position, written) for position in range(len(rated.events))])
 
 
 def _replays(rated: Batch, *, account: Account) -> dict[int, Replay]:

@@ -59,6 +59,7 @@ LOG_COLUMNS = (
     "cost_output",
     "cost",
     "cost_source",
+    "list_cost",
     *TEXT_COLUMNS,
 )
 CREATE_INCOMING = f"""
@@ -78,11 +79,13 @@ CREATE TEMPORARY TABLE IF NOT EXISTS {INCOMING} (
     cost_output numeric NOT NULL,
     cost numeric NOT NULL,
     cost_source text COLLATE "C" NOT NULL,
+    list_cost numeric,
+    kind text COLLATE "C" NOT NULL,
     {", ".join(f'{name} text COLLATE "C" NOT NULL' for name in TEXT_COLUMNS)}
 ) ON COMMIT DELETE ROWS
 """
 EMPTY_INCOMING = f"TRUNCATE {INCOMING}"
-COPY_INCOMING = f"COPY {INCOMING} (position, content_hash, {', '.join(LOG_COLUMNS)}) FROM STDIN"
+COPY_INCOMING = f"COPY {INCOMING} (position, content_hash, kind, {', '.join(LOG_COLUMNS)}) FROM STDIN"
 
 
 class Rejected(Exception):
@@ -136,12 +139,14 @@ def row_of(
     occurred_at = event.time or at
     rated = rate_call(data, provider=provider, occurred_at=occurred_at, book=book)
     price_id = NULL if rated.price_id is None else rated.price_id
-    cost = rated.cost
+    # The customer's own provider key was charged: what it was is worth knowing, and not billed.
+    cost, list_cost = (FREE, f"{rated.cost.total!s}") if data.byok else (rated.cost, NULL)
     line = (
-        f"{position}\t{content_hash(event, subject=subject)}\t{account_id}\t{billing_period_id}\t{price_id}\t"
+        f"{position}\t{content_hash(event, subject=subject)}\t{provider.kind}\t"
+        f"{account_id}\t{billing_period_id}\t{price_id}\t"
         f"{occurred_at.isoformat()}\t{_counts(data, rated.quantities)}\t"
         f"{data.status_code}\t{data.retry_count}\t{rated.quantities.seconds or NULL!s}\t"
-        f"{cost.input!s}\t{cost.output!s}\t{cost.total!s}\t{rated.source}\t"
+        f"{cost.input!s}\t{cost.output!s}\t{cost.total!s}\t{rated.source}\t{list_cost}\t"
         f"{_texts(event, provider=provider, model=rated.model)}\n"
     )
     return Row(cost.total, line)

@@ -63,6 +63,26 @@ WHERE (claimed.account_id, claimed.source, claimed.event_id)
       = (incoming.account_id, incoming.source, incoming.event_id) AND claimed.log_id <> incoming.id
 RETURNING incoming.position, claimed.content_hash = incoming.content_hash, claimed.cost
 """
+# In the order of the ids: whoever looks at or changes the limits of an account waits here.
+LOCK_ACCOUNTS = f"""
+SELECT count(*) FROM (
+    SELECT FROM accounts WHERE id IN (SELECT account_id FROM {INCOMING}) ORDER BY id FOR NO KEY UPDATE
+) locked
+"""
+COUNT_IN_LIMITS = f"""
+SELECT usage_count(array_agg(ROW(
+    position, account_id, CASE WHEN "authorization" ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'
+                               THEN "authorization"::uuid END,
+    false, LEAST(occurred_at, %(at)s), billing_period_id, provider, kind, model, request_type, team, project,
+    1, COALESCE(input_tokens, 0) + COALESCE(output_tokens, 0), cost, COALESCE(searches, 0),
+    COALESCE(images, 0), COALESCE(pages, 0), COALESCE(seconds, 0), COALESCE(characters, 0)
+)::usage_piece), %(at)s)
+FROM {INCOMING} incoming
+WHERE "authorization" <> '' OR EXISTS (
+    SELECT FROM usage_limits counting WHERE counting.account_id = incoming.account_id
+)
+HAVING count(*) > 0
+"""
 WRITE_LOG = f"""
 INSERT INTO api_usage_logs (id, recorded_at, {", ".join(LOG_COLUMNS)})
 SELECT id, %(at)s, {", ".join(LOG_COLUMNS)} FROM {INCOMING}
@@ -83,6 +103,14 @@ class Replay:
 
     same_content: bool
     cost: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the write found, by position: the replays, and the events beyond what was held for them."""
+
+    replays: Mapping[int, Replay]
+    overruns: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +145,8 @@ def ingest(
     times = {event.time or at for event in events}
     partitions.ensure(time for time in times if window.earliest <= time <= window.latest)
     batch = Batch(events, at=at, account=account, window=window, payers=payers, book=book)
-    replays = _write(batch, at=at)
-    return [batch.outcome(position, replays.get(position)) for position in range(len(events))]
+    written = _write(batch, at=at)
+    return [batch.outcome(position, written) for position in range(len(events))]
 
 
 class Batch:
@@ -198,9 +226,10 @@ class Batch:
                 "older usage is recorded with the import_usage command.",
             )
 
-    def outcome(self, position: int, replay: Replay | None) -> Outcome:
-        """What became of the event at `position`, `replay` being what the write found of it."""
+    def outcome(self, position: int, written: "Written") -> Outcome:
+        """What became of the event at `position`."""
         event = self.events[position]
+        replay = written.replays.get(position)
         wrong = self.rejections.get(position)
         if replay is not None and not replay.same_content:
             wrong = CONFLICT
@@ -221,6 +250,7 @@ class Batch:
             id=event.id,
             cost=format_amount(self.costs[position] if replay is None else replay.cost),
             currency="USD",
+            overrun=position in written.overruns,
         )
 
 
@@ -252,9 +282,10 @@ def _look_up(
     return payers, book_at(found[0][3])
 
 
-def _write(batch: Batch, *, at: datetime) -> dict[int, Replay]:
-    """Record the batch in one transaction; returns the events found to be replays, by position."""
+def _write(batch: Batch, *, at: datetime) -> Written:
+    """Record the batch in one transaction."""
     replays: dict[int, Replay] = {}
+    overruns: frozenset[int] = frozenset()
     # A commit empties the incoming table; inside a caller's transaction an earlier batch may still be there.
     leftovers = connection.in_atomic_block
     try:
@@ -267,15 +298,24 @@ def _write(batch: Batch, *, at: datetime) -> dict[int, Replay]:
             if batch.costs:
                 replays = _claim_keys(cursor, at=at)
             if len(replays) < len(batch.costs):
-                with cursor.connection.pipeline():
-                    cursor.execute(WRITE_LOG, {"at": at}, prepare=True)
-                    totals.add_from(INCOMING, cursor, at=at)
+                overruns = _record_claimed(cursor, at=at)
     except (DataError, UnicodeError, ValueError) as broken:
         raise TrackingException(
             f"An event breaks the bounds of its own type, and none was recorded: {broken}",
             code="event_invalid",
         ) from broken
-    return replays
+    return Written(replays, overruns)
+
+
+def _record_claimed(cursor: "psycopg.Cursor[Any]", *, at: datetime) -> frozenset[int]:
+    """Write the claimed rows to the log, the totals and the limits; returns those beyond their hold."""
+    counting = psycopg.Cursor(cursor.connection)
+    with cursor.connection.pipeline():
+        cursor.execute(WRITE_LOG, {"at": at}, prepare=True)
+        cursor.execute(LOCK_ACCOUNTS, prepare=True)
+        totals.add_from(INCOMING, cursor, at=at)
+        counting.execute(COUNT_IN_LIMITS, {"at": at}, prepare=True)
+    return frozenset(position for (position,) in counting)
 
 
 def _claim_keys(cursor: "psycopg.Cursor[Any]", *, at: datetime) -> dict[int, Replay]:

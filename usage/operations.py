@@ -103,7 +103,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     amounts: dict[str, str]
 
 
-class Authorization(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Authorized(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Permission for the operations, with their worst case reserved."""
 
     id: str

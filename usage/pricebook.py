@@ -94,6 +94,13 @@ def book_at(version: int) -> PriceBook:
     return _book
 
 
+def remembered_book() -> PriceBook:
+    """The book as this process last saw it, without asking; for those who learn from the database whether it
+    has changed.
+    """
+    return _book
+
+
 def current_book() -> PriceBook:
     """The book as it stands now: one query, more only when it has changed."""
     latest = APIProviderPricing.objects.order_by("-id").values_list("id", flat=True).first()
@@ -110,6 +117,7 @@ def price_of(row: PriceColumns) -> Price:
         model=row.model_name,
         standard=Rates(tokens, tiers_from_json(row.tiers), units),
         batch=None if row.batch is None else rates_from_json(row.batch),
+        source=row.source,
     )
 
 

@@ -85,6 +85,11 @@ class Price(NamedTuple):
     model: str
     standard: Rates
     batch: Rates | None = None
+    source: str = ""
+
+    def rates(self, *, batch: bool) -> Rates:
+        """The batch rates where they are asked for and there are any, else the standard ones."""
+        return self.batch if batch and self.batch is not None else self.standard
 
 
 class Cost(NamedTuple):
@@ -116,7 +121,7 @@ def rate(quantities: Quantities, price: Price, *, batch: bool = False) -> Cost:
 
     `batch` asks for the price's batch rates where it has them.
     """
-    rates = price.batch if batch and price.batch is not None else price.standard
+    rates = price.rates(batch=batch)
     tokens = rates.tokens_at(quantities.input_tokens) if rates.tiers else rates.tokens
     input_cost = _input_cost(quantities, tokens)
     output_cost = _output_cost(quantities, tokens)
@@ -128,9 +133,25 @@ def rate(quantities: Quantities, price: Price, *, batch: bool = False) -> Cost:
     return Cost(input_cost, output_cost, total)
 
 
+def dearest(price: Price, *, input_tokens: int, batch: bool = False) -> TokenPrices:
+    """The most a token of a call with `input_tokens` can cost, whatever class it turns out to be of.
+
+    Both prices are at the tier the call reaches; None where the model has no such tokens.
+    """
+    tokens = price.rates(batch=batch).tokens_at(input_tokens)
+    return TokenPrices(
+        input=_most(tokens.input, tokens.cached_input, tokens.cache_write),
+        output=_most(tokens.output, tokens.reasoning),
+    )
+
+
+def _most(*prices: Decimal | None) -> Decimal | None:
+    return max((price for price in prices if price is not None), default=None)
+
+
 def is_priced(quantities: Quantities, price: Price, *, batch: bool = False) -> bool:
     """Whether anything consumed has a rate (of zero, perhaps), or nothing was consumed at all."""
-    rates = price.batch if batch and price.batch is not None else price.standard
+    rates = price.rates(batch=batch)
     tokens = rates.tokens_at(quantities.input_tokens)
     counts: tuple[int | Decimal, ...] = quantities
     consumed = [rate for count, rate in zip(counts, (*tokens, *rates.units), strict=True) if count]

@@ -1,7 +1,18 @@
-"""Tables of the usage app, by room: accounts, prices, events, totals."""
+"""Tables of the usage app, by room: accounts, prices, events, limits, totals."""
 
 from usage.models.accounts import Account, ApiKey, Member, Role, Scope
 from usage.models.events import APIUsageLog, CostSource, EventKey
+from usage.models.limits import (
+    Authorization,
+    AuthorizationState,
+    Hold,
+    LimitMode,
+    LimitScope,
+    LimitSource,
+    Measure,
+    UsageLimit,
+    Window,
+)
 from usage.models.prices import APIProviderPricing, HeldPrice, PriceSource
 from usage.models.totals import BillingPeriod, UsageRollup, UsageSummary
 
@@ -10,14 +21,23 @@ __all__ = [
     "APIUsageLog",
     "Account",
     "ApiKey",
+    "Authorization",
+    "AuthorizationState",
     "BillingPeriod",
     "CostSource",
     "EventKey",
     "HeldPrice",
+    "Hold",
+    "LimitMode",
+    "LimitScope",
+    "LimitSource",
+    "Measure",
     "Member",
     "PriceSource",
     "Role",
     "Scope",
+    "UsageLimit",
     "UsageRollup",
     "UsageSummary",
+    "Window",
 ]

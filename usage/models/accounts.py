@@ -17,12 +17,27 @@ class Account(models.Model):
     external_id = models.CharField(max_length=128, unique=True)
     name = models.CharField(max_length=200)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    paused_reason = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        help_text="While this says why, every authorization of the account is refused with it.",
+    )
+    default_output_cap = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Output tokens a call may have when its request names no cap; empty: the model's maximum.",
+    )
 
     class Meta:
         db_table = "accounts"
         ordering = ["name", "id"]
         constraints = [
             models.CheckConstraint(condition=~Q(external_id=""), name="account_external_id_not_empty"),
+            models.CheckConstraint(
+                condition=Q(default_output_cap__isnull=True) | Q(default_output_cap__gt=0),
+                name="account_output_cap_not_nothing",
+            ),
         ]
 
     def __str__(self) -> str:

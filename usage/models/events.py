@@ -66,6 +66,12 @@ class APIUsageLog(models.Model):
     cost_output = models.DecimalField(max_digits=36, decimal_places=18)
     cost = models.DecimalField(max_digits=36, decimal_places=18, help_text="USD, all of it, unrounded.")
     cost_source = models.CharField(max_length=9, choices=CostSource)
+    list_cost = models.DecimalField(
+        max_digits=36,
+        decimal_places=18,
+        null=True,
+        help_text="What the call was worth, where the customer's own provider key paid for it.",
+    )
     source = models.CharField(max_length=128, db_collation="C")
     event_id = models.CharField(max_length=128, db_collation="C")
     provider = models.CharField(max_length=64, db_collation="C")

@@ -1,0 +1,182 @@
+"""The one door through which plans, budgets and overrides write the limits of an account, and their reading.
+
+A limit is data: whoever sells plans pushes the amounts down here and this app enforces them, whatever they
+come from. All sources are enforced side by side, so the strictest wins.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import connection, transaction
+
+from usage import limit_counts, periods
+from usage.authorization import LOCK_ACCOUNT
+from usage.core.errors import InvalidRequest
+from usage.core.money import ZERO
+from usage.models import (
+    Account,
+    BillingPeriod,
+    LimitMode,
+    LimitScope,
+    LimitSource,
+    Measure,
+    UsageLimit,
+    Window,
+)
+
+MAX_LIMITS = 200
+MAX_NAME_LENGTH = 64
+MAX_VALUE_LENGTH = 256
+WINDOW_START = "SELECT COALESCE(usage_window_start(%s, %s, %s), %s)"
+LIMITS_AT = """
+SELECT name, source, measure, scope, scope_value, window_name, mode, amount,
+       used + usage_still_counted(previous, window_name, window_start, %(at)s), held, window_end
+FROM usage_limits_at(%(account)s, %(at)s) ORDER BY id
+"""
+
+Key = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitTerms:
+    """What a limit allows: `amount` of a measure in a window, over the calls of a scope.
+
+    `amount` None is unlimited, 0 is nothing at all. `name` is how people and programs refer to it.
+    """
+
+    name: str
+    measure: Measure
+    window: Window
+    amount: Decimal | None
+    scope: LimitScope = LimitScope.EVERYTHING
+    scope_value: str = ""
+    mode: LimitMode = LimitMode.BLOCK
+
+    @property
+    def key(self) -> Key:
+        """What a limit is of; it cannot change without being another limit."""
+        return (self.measure.value, self.scope.value, self.scope_value, self.window.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitState:
+    """A limit as it stands at some instant. `used` includes what a sliding window still counts of the one
+    before; `remaining` is None when unlimited and never negative; `resets_at` None where nothing ends.
+    """
+
+    name: str
+    source: str
+    measure: str
+    scope: str
+    scope_value: str
+    window: str
+    mode: str
+    amount: Decimal | None
+    used: Decimal
+    held: Decimal
+    resets_at: datetime | None
+
+    @property
+    def remaining(self) -> Decimal | None:
+        """What is left to use or hold."""
+        return None if self.amount is None else max(self.amount - self.used - self.held, ZERO)
+
+
+def put(account: Account, *, source: LimitSource, limits: Sequence[LimitTerms], at: datetime) -> None:
+    """Make `limits` the account's only ones of this `source`, at once: whoever asks sees the old or the new.
+
+    A limit that stays (same measure, scope and window) keeps what is used and held; a new one starts with
+    what its running window has seen already. Raises InvalidRequest naming the limit and what is wrong.
+    """
+    _check(limits)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_ACCOUNT, [account.pk])
+        known = {
+            (row.measure, row.scope, row.scope_value, row.window): row
+            for row in UsageLimit.objects.filter(account=account, source=source)
+        }
+        wanted = {terms.key: terms for terms in limits}
+        gone = [row.pk for key, row in known.items() if key not in wanted]
+        UsageLimit.objects.filter(pk__in=gone).delete()
+        for key, row in known.items():
+            if key in wanted:
+                _change(row, wanted[key])
+        new = [terms for key, terms in wanted.items() if key not in known]
+        if new:
+            added = _add(account, new, source=source, at=at)
+            limit_counts.recount([row.pk for row in added], account_id=account.pk)
+
+
+def states(account: Account, *, at: datetime) -> list[LimitState]:
+    """The account's limits as they stand at `at`; reading changes none of them."""
+    with connection.cursor() as cursor:
+        cursor.execute(LIMITS_AT, {"account": account.pk, "at": at})
+        return [LimitState(**dict(zip(LimitState.__slots__, row, strict=True))) for row in cursor.fetchall()]
+
+
+def _change(row: UsageLimit, terms: LimitTerms) -> None:
+    changed = [name for name in ("name", "mode", "amount") if getattr(row, name) != getattr(terms, name)]
+    if changed:
+        for name in changed:
+            setattr(row, name, getattr(terms, name))
+        row.save(update_fields=changed)
+
+
+def _add(
+    account: Account, limits: Sequence[LimitTerms], *, source: LimitSource, at: datetime
+) -> list[UsageLimit]:
+    period = BillingPeriod.objects.get(pk=periods.ensure([account.pk], at=at)[account.pk])
+    return UsageLimit.objects.bulk_create(
+        [
+            UsageLimit(
+                account=account,
+                source=source,
+                name=terms.name,
+                measure=terms.measure,
+                scope=terms.scope,
+                scope_value=terms.scope_value,
+                window=terms.window,
+                mode=terms.mode,
+                amount=terms.amount,
+                window_start=_window_start(terms.window, at=at, period_start=period.period_start),
+            )
+            for terms in limits
+        ]
+    )
+
+
+def _window_start(window: Window, *, at: datetime, period_start: datetime) -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute(WINDOW_START, [window, at, period_start, at])
+        start: datetime = cursor.fetchone()[0]
+    return start
+
+
+def _check(limits: Sequence[LimitTerms]) -> None:
+    if len(limits) > MAX_LIMITS:
+        raise InvalidRequest(f"At most {MAX_LIMITS} limits of one source, not {len(limits)}.")
+    seen: set[Key] = set()
+    for terms in limits:
+        wrong = _wrong(terms)
+        if not wrong and terms.key in seen:
+            wrong = "another limit counts the same"
+        if wrong:
+            raise InvalidRequest(f"The limit {terms.name!r}: {wrong}.", details={"limit": terms.name})
+        seen.add(terms.key)
+
+
+def _wrong(terms: LimitTerms) -> str:
+    """What is wrong with a limit, or nothing."""
+    if not 0 < len(terms.name) <= MAX_NAME_LENGTH:
+        return f"its name must have between 1 and {MAX_NAME_LENGTH} characters"
+    if terms.amount is not None and not (terms.amount.is_finite() and terms.amount >= 0):
+        return "its amount must not be negative; None is unlimited, 0 is nothing at all"
+    if (terms.scope == LimitScope.EVERYTHING) != (terms.scope_value == ""):
+        return "a scope other than everything names its value, and everything names none"
+    if len(terms.scope_value) > MAX_VALUE_LENGTH:
+        return f"its scope value may have {MAX_VALUE_LENGTH} characters"
+    if terms.window == Window.CONCURRENT and terms.measure != Measure.CALLS:
+        return "what runs at the same time is counted in calls"
+    return ""
