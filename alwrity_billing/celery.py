@@ -1,6 +1,7 @@
 """The Celery application, and the one table of everything that happens by itself."""
 
 import os
+from datetime import timedelta
 
 from celery import Celery
 from celery.schedules import crontab
@@ -15,6 +16,10 @@ app.conf.beat_schedule = {
     "make log partitions ahead": {
         "task": "usage.tasks.make_log_partitions",
         "schedule": crontab(hour="1", minute="5"),
+    },
+    "give back expired holds": {
+        "task": "usage.tasks.expire_holds",
+        "schedule": timedelta(seconds=30),
     },
     "check totals against the log": {
         "task": "usage.tasks.check_recent_totals",

@@ -90,13 +90,10 @@ def put(account: Account, *, source: LimitSource, limits: Sequence[LimitTerms], 
     A limit that stays (same measure, scope and window) keeps what is used and held; a new one starts with
     what its running window has seen already. Raises InvalidRequest naming the limit and what is wrong.
     """
-    _check(limits)
+    check(limits)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_ACCOUNT, [account.pk])
-        known = {
-            (row.measure, row.scope, row.scope_value, row.window): row
-            for row in UsageLimit.objects.filter(account=account, source=source)
-        }
+        known = {key_of(row): row for row in UsageLimit.objects.filter(account=account, source=source)}
         wanted = {terms.key: terms for terms in limits}
         gone = [row.pk for key, row in known.items() if key not in wanted]
         UsageLimit.objects.filter(pk__in=gone).delete()
@@ -109,11 +106,60 @@ def put(account: Account, *, source: LimitSource, limits: Sequence[LimitTerms], 
             limit_counts.recount([row.pk for row in added], account_id=account.pk)
 
 
+def put_one(account: Account, terms: LimitTerms, *, source: LimitSource, at: datetime) -> UsageLimit:
+    """Add one limit of this `source`, or change the one that counts the same; the others stay.
+
+    Raises InvalidRequest as `put` does.
+    """
+    with transaction.atomic():
+        others = [known for known in _locked_terms(account, source=source) if known.key != terms.key]
+        put(account, source=source, limits=[*others, terms], at=at)
+    return UsageLimit.objects.get(
+        account=account,
+        source=source,
+        measure=terms.measure,
+        scope=terms.scope,
+        scope_value=terms.scope_value,
+        window=terms.window,
+    )
+
+
+def remove(limit: UsageLimit, *, at: datetime) -> None:
+    """Take this limit away; the others of its source stay."""
+    source = LimitSource(limit.source)
+    with transaction.atomic():
+        known = _locked_terms(limit.account, source=source)
+        put(limit.account, source=source, limits=[each for each in known if each.key != key_of(limit)], at=at)
+
+
+def key_of(limit: UsageLimit) -> Key:
+    """What the limit is of."""
+    return (limit.measure, limit.scope, limit.scope_value, limit.window)
+
+
 def states(account: Account, *, at: datetime) -> list[LimitState]:
     """The account's limits as they stand at `at`; reading changes none of them."""
     with connection.cursor() as cursor:
         cursor.execute(LIMITS_AT, {"account": account.pk, "at": at})
         return [LimitState(**dict(zip(LimitState.__slots__, row, strict=True))) for row in cursor.fetchall()]
+
+
+def _locked_terms(account: Account, *, source: LimitSource) -> list[LimitTerms]:
+    """What the limits of the source allow now; they stay so until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_ACCOUNT, [account.pk])
+    return [
+        LimitTerms(
+            name=row.name,
+            measure=Measure(row.measure),
+            window=Window(row.window),
+            amount=row.amount,
+            scope=LimitScope(row.scope),
+            scope_value=row.scope_value,
+            mode=LimitMode(row.mode),
+        )
+        for row in UsageLimit.objects.filter(account=account, source=source)
+    ]
 
 
 def _change(row: UsageLimit, terms: LimitTerms) -> None:
@@ -154,7 +200,8 @@ def _window_start(window: Window, *, at: datetime, period_start: datetime) -> da
     return start
 
 
-def _check(limits: Sequence[LimitTerms]) -> None:
+def check(limits: Sequence[LimitTerms]) -> None:
+    """Return when an account can have these limits side by side; raises InvalidRequest as `put` does."""
     if len(limits) > MAX_LIMITS:
         raise InvalidRequest(f"At most {MAX_LIMITS} limits of one source, not {len(limits)}.")
     seen: set[Key] = set()

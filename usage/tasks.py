@@ -7,11 +7,12 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from usage import drift, partitions
+from usage import authorization, drift, partitions
 
 logger = logging.getLogger(__name__)
 
 DRIFT_CHECK_DAYS = 2
+EXPIRE_ACCOUNTS_AT_MOST = 1_000
 
 
 @shared_task
@@ -25,8 +26,18 @@ def make_log_partitions() -> None:
 
 
 @shared_task
+def expire_holds() -> None:
+    """Give back the holds past their deadline that no later authorization of their account has reclaimed."""
+    expired = authorization.expire(at=timezone.now(), limit=EXPIRE_ACCOUNTS_AT_MOST)
+    if expired:
+        logger.info("holds expired: %s", expired)
+
+
+@shared_task
 def check_recent_totals() -> None:
-    """Compare the totals of the last days with the log; a difference is a bug and logged as an error."""
+    """Compare the totals of the last days with the log, and limits with it and the open holds; a difference is
+    a bug and logged as an error.
+    """
     end = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     found = drift.check(start=end - timedelta(days=DRIFT_CHECK_DAYS), end=end)
     for each in found:

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from usage.admin.base import ProjectAdmin, ReadOnlyInline
+from usage.admin.limits import LimitInline
 from usage.models import Account, ApiKey, Member
 
 
@@ -29,8 +30,8 @@ class AccountAdmin(ProjectAdmin):
     list_display = ["name", "external_id", "members_count", "created_at"]
     search_fields = ["name", "external_id", "members__user__username", "members__user__email"]
     date_hierarchy = "created_at"
-    fields = ["external_id", "name", "created_at"]
-    inlines = [MemberInline, ApiKeyInline]
+    fields = ["external_id", "name", "paused_reason", "default_output_cap", "created_at"]
+    inlines = [MemberInline, LimitInline, ApiKeyInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         return Account.objects.annotate(members_count=Count("members"))

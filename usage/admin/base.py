@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.db.models import Model
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin, TabularInline
 
@@ -13,6 +14,24 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     list_filter_submit = True
     compressed_fields = True
+
+    def construct_change_message(
+        self, request: HttpRequest, form: "ModelForm[Any]", formsets: Any, add: bool = False
+    ) -> Any:
+        """Django's own words, and for a change also each field's value before and after."""
+        message = super().construct_change_message(request, form, formsets, add)
+        if add or not form.changed_data:
+            return message
+        changes = [
+            f"{name}: {form.initial.get(name)!s} → {form.cleaned_data.get(name)!s}"
+            for name in form.changed_data
+        ]
+        return [{"changed": {"fields": changes}}, *(each for each in message if _names_its_object(each))]
+
+
+def _names_its_object(change: dict[str, dict[str, Any]]) -> bool:
+    """Whether a part of the history message is about a row beside the one that was edited."""
+    return any("object" in about for about in change.values())
 
 
 class ReadOnlyAdmin(ProjectAdmin):

@@ -1,0 +1,135 @@
+"""Limits in force, authorizations, and the limits staff set themselves."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+
+from usage import limits
+from usage.admin.base import ProjectAdmin, ReadOnlyAdmin, ReadOnlyInline
+from usage.core.errors import InvalidRequest
+from usage.core.money import format_amount
+from usage.limits import LimitTerms
+from usage.models import (
+    Authorization,
+    LimitMode,
+    LimitScope,
+    LimitSource,
+    Measure,
+    UsageLimit,
+    Window,
+)
+
+
+class LimitInline(ReadOnlyInline):
+    """All of an account's limits, whoever set them, as they stood when usage last touched them."""
+
+    model = UsageLimit
+    fields = ["name", "source", "window", "mode", "shown_amount", "shown_used", "shown_held"]
+    readonly_fields = fields
+
+    @admin.display(description="amount")
+    def shown_amount(self, limit: UsageLimit) -> str:
+        return "unlimited" if limit.amount is None else format_amount(limit.amount)
+
+    @admin.display(description="used")
+    def shown_used(self, limit: UsageLimit) -> str:
+        return format_amount(limit.used)
+
+    @admin.display(description="held")
+    def shown_held(self, limit: UsageLimit) -> str:
+        return format_amount(limit.held)
+
+
+class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A limit as staff set it; what it is of cannot change later, how much it allows can."""
+
+    class Meta:
+        model = UsageLimit
+        fields = ["account", "name", "measure", "scope", "scope_value", "window", "amount", "mode"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            try:
+                limits.check([self.terms(cleaned)])
+            except InvalidRequest as wrong:
+                raise forms.ValidationError(wrong.message) from wrong
+        return cleaned
+
+    def terms(self, cleaned: dict[str, Any]) -> LimitTerms:
+        """The limit that the form asks for; fields shown for reading only come from the row."""
+        asked = {
+            name: cleaned[name] if name in cleaned else getattr(self.instance, name)
+            for name in ("name", "measure", "scope", "scope_value", "window", "amount", "mode")
+        }
+        return LimitTerms(
+            name=asked["name"],
+            measure=Measure(asked["measure"]),
+            window=Window(asked["window"]),
+            amount=asked["amount"],
+            scope=LimitScope(asked["scope"]),
+            scope_value=asked["scope_value"],
+            mode=LimitMode(asked["mode"]),
+        )
+
+
+@admin.register(UsageLimit)
+class LimitAdmin(ProjectAdmin):
+    """Limits of every source to look at; those of staff (overrides) are added, changed and removed here."""
+
+    form = OverrideForm
+    list_display = ["name", "account", "source", "window", "amount", "used", "held", "mode"]
+    list_filter = ["source", "measure", "window", "mode"]
+    list_select_related = ["account"]
+    search_fields = ["name", "account__name", "account__external_id"]
+    autocomplete_fields = ["account"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: UsageLimit | None = None) -> tuple[str, ...]:
+        return () if obj is None else ("account", "measure", "scope", "scope_value", "window")
+
+    def has_change_permission(self, request: HttpRequest, obj: UsageLimit | None = None) -> bool:
+        return self._is_ours(obj) and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: UsageLimit | None = None) -> bool:
+        return self._is_ours(obj) and bool(super().has_delete_permission(request, obj))
+
+    def save_model(self, request: HttpRequest, obj: UsageLimit, form: OverrideForm, change: bool) -> None:
+        terms = form.terms(form.cleaned_data)
+        saved = limits.put_one(obj.account, terms, source=LimitSource.OVERRIDE, at=timezone.now())
+        obj.pk = saved.pk
+
+    def delete_model(self, request: HttpRequest, obj: UsageLimit) -> None:
+        limits.remove(obj, at=timezone.now())
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        # Deleting many at once goes past the operation.
+        return {
+            name: action for name, action in super().get_actions(request).items() if name != "delete_selected"
+        }
+
+    def _is_ours(self, limit: UsageLimit | None) -> bool:
+        return limit is None or limit.source == LimitSource.OVERRIDE
+
+
+@admin.register(Authorization)
+class AuthorizationAdmin(ReadOnlyAdmin):
+    """What was permitted and what became of it; newest first, found by account or id, never counted."""
+
+    list_display = [
+        "id",
+        "account",
+        "state",
+        "created_at",
+        "expires_at",
+        "settled_calls",
+        "settled_cost",
+        "overrun",
+    ]
+    list_filter = ["state", "overrun"]
+    list_select_related = ["account"]
+    search_fields = ["id", "account__external_id"]
+    ordering = ["-id"]
+    show_full_result_count = False
