@@ -19,10 +19,22 @@ _BY_ANY_NAME = {
     name: provider for provider in PROVIDERS.values() for name in (provider.key, *provider.aliases)
 }
 
+_BY_HOST = {host: provider for provider in PROVIDERS.values() for host in provider.hosts}
+# A host written "*-aiplatform.googleapis.com" stands for every name with that ending.
+_BY_ENDING = [
+    (host.removeprefix("*"), provider) for host, provider in _BY_HOST.items() if host.startswith("*")
+]
+
 
 def find(name: str) -> Provider | None:
     """The provider senders call `name` (its key or an alias, in any case), or None."""
     return _BY_ANY_NAME.get(name) or _BY_ANY_NAME.get(name.strip().lower())
+
+
+def by_host(host: str) -> Provider | None:
+    """The provider that answers at `host` (a name without port, in any case), or None."""
+    name = host.rstrip(".").lower()
+    return _BY_HOST.get(name) or next((one for ending, one in _BY_ENDING if name.endswith(ending)), None)
 
 
 def name_of(key: str) -> str:
@@ -31,4 +43,4 @@ def name_of(key: str) -> str:
     return provider.name if provider else key
 
 
-__all__ = ["PROVIDERS", "Provider", "find", "name_of"]
+__all__ = ["PROVIDERS", "Provider", "by_host", "find", "name_of"]

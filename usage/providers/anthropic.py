@@ -1,6 +1,7 @@
 """Anthropic: messages."""
 
 from usage.providers.base import Provider
+from usage.wire.anthropic import AnthropicWire
 
 PROVIDER = Provider(
     key="anthropic",
@@ -9,4 +10,5 @@ PROVIDER = Provider(
     hosts=("api.anthropic.com",),
     price_list="anthropic",
     model_prefixes=("anthropic/",),
+    wire=AnthropicWire(),
 )

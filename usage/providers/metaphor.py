@@ -1,6 +1,7 @@
 """Metaphor, today called Exa: search that reports its own cost in `costDollars`."""
 
 from usage.providers.base import Provider
+from usage.wire.exa import ExaWire
 
 PROVIDER = Provider(
     key="metaphor",
@@ -9,4 +10,5 @@ PROVIDER = Provider(
     hosts=("api.exa.ai", "api.metaphor.systems"),
     aliases=frozenset({"exa"}),
     unit_of_a_call="searches",
+    wire=ExaWire(),
 )

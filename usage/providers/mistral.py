@@ -1,6 +1,7 @@
-"""Mistral: chat in OpenAI's shape."""
+"""Mistral: chat in OpenAI's shape, and pages of documents."""
 
 from usage.providers.base import Provider
+from usage.wire.openai_wire import OpenAIWire
 
 PROVIDER = Provider(
     key="mistral",
@@ -10,4 +11,6 @@ PROVIDER = Provider(
     aliases=frozenset({"mistral_ai", "mistralai"}),
     price_list="mistral",
     model_prefixes=("mistral/", "mistralai/"),
+    # Its streams always end with their usage, and it refuses fields it does not know.
+    wire=OpenAIWire(price_list="mistral", cap_name="max_tokens", asks_streams=False),
 )

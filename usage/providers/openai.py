@@ -1,6 +1,7 @@
-"""OpenAI: chat, responses, embeddings."""
+"""OpenAI: chat, responses, embeddings, images, speech."""
 
 from usage.providers.base import Provider
+from usage.wire.openai_wire import OpenAIWire
 
 PROVIDER = Provider(
     key="openai",
@@ -9,4 +10,5 @@ PROVIDER = Provider(
     hosts=("api.openai.com",),
     price_list="openai",
     model_prefixes=("openai/",),
+    wire=OpenAIWire(price_list="openai"),
 )

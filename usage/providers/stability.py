@@ -1,6 +1,7 @@
 """Stability: images."""
 
 from usage.providers.base import Provider
+from usage.wire.stability import StabilityWire
 
 PROVIDER = Provider(
     key="stability",
@@ -8,4 +9,5 @@ PROVIDER = Provider(
     kind="image",
     hosts=("api.stability.ai",),
     aliases=frozenset({"stability_ai", "stabilityai"}),
+    wire=StabilityWire(),
 )
