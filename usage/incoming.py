@@ -4,13 +4,14 @@ Everything that can be wrong with one event is found here, before the database i
 is a line in PostgreSQL's COPY text form, the fastest form it reads.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from usage.core.errors import PricingException
 from usage.core.money import ZERO, parse_amount
-from usage.core.rating import BATCH_REQUEST_TYPES, FREE, Cost, Quantities, impossible, is_priced, rate
+from usage.core.rating import BATCH_REQUEST_TYPES, FREE, Cost, Price, Quantities, impossible, is_priced, rate
 from usage.events import NO_UNITS, ReportedCost, Units, UsageData, UsageEvent, content_hash
 from usage.models import CostSource
 from usage.pricebook import ANY_MODEL, PriceBook
@@ -170,11 +171,7 @@ def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, boo
         return Rated(quantities, reported, source, book.name_of(provider.key, sent), None)
     if failed and stated is None:
         return Rated(quantities, FREE, source, book.name_of(provider.key, sent), None)
-    try:
-        price = book.find(provider.key, sent, at=occurred_at)
-    except PricingException as unknown:
-        field = "response" if data.response_model else "request"
-        raise Rejected(unknown.error_code, f"/data/gen_ai.{field}.model", unknown.message) from None
+    price, sent = _price(data, provider=provider, occurred_at=occurred_at, book=book)
     if stated is None and not provider.unit_of_a_call and price.standard.units.request is None:
         raise Rejected(
             "quantities_missing",
@@ -194,6 +191,23 @@ def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, boo
                 "charges for (tokens, searches, images, pages, seconds, characters), or a cost.",
             )
     return Rated(quantities, cost, source, sent if price.model == ANY_MODEL else price.model, price.id)
+
+
+def _price(
+    data: UsageData, *, provider: Provider, occurred_at: datetime, book: PriceBook
+) -> tuple[Price, str]:
+    """The price of the model that answered, or of the one asked for where routers answer under a name that
+    nobody sells (Hugging Face drops the ":groq" of its request); and the name it was found by.
+    """
+    names = [name for name in (data.response_model, data.request_model) if name] or [""]
+    for name in names[:-1]:
+        with suppress(PricingException):
+            return book.find(provider.key, name, at=occurred_at), name
+    try:
+        return book.find(provider.key, names[-1], at=occurred_at), names[-1]
+    except PricingException as unknown:
+        field = "response" if data.response_model else "request"
+        raise Rejected(unknown.error_code, f"/data/gen_ai.{field}.model", unknown.message) from None
 
 
 _POINTERS = {

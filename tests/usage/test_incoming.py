@@ -46,7 +46,7 @@ def test_text_is_kept_to_the_letter(text: str) -> None:
     [
         (an_event(provider="azure", input_tokens=1), "provider_unknown", "/data/gen_ai.provider.name"),
         (an_event(model="gpt-99"), "price_unknown", "/data/gen_ai.request.model"),
-        (an_event(response_model="gpt-99"), "price_unknown", "/data/gen_ai.response.model"),
+        (an_event(model="gpt-98", response_model="gpt-99"), "price_unknown", "/data/gen_ai.response.model"),
         (an_event(subject="nobody"), "subject_unknown", "/subject"),
         (an_event(subject=""), "subject_unknown", "/subject"),
         (an_event(input_tokens=None, output_tokens=None), "quantities_missing", "/data"),
@@ -148,3 +148,11 @@ def test_batch_requests_pay_batch_prices() -> None:
     )
 
     assert (standard.cost, batch.cost) == ("0.002", "0.001")
+
+
+def test_an_answer_under_a_name_nobody_sells_is_rated_as_what_was_asked_for() -> None:
+    # 1000 × 2.50 + 100 × 10 USD a million: gpt-4o, whatever its router calls it.
+    (outcome,) = record(an_event(model="gpt-4o", response_model="router/unheard-of"))
+
+    assert outcome.cost == "0.0035"
+    assert (the_row().model, the_row().model_used) == ("gpt-4o", "router/unheard-of")
