@@ -1,4 +1,4 @@
-"""Making the demo: people, accounts, keys, and 90 days of usage recorded as it would have come in.
+"""Making the demo: people, accounts, keys, limits, and 90 days of usage recorded as it would have come in.
 
 A demo that was interrupted is completed by the next call: the credentials file remembers the moment it was
 made for, the same events come out again, and those already recorded are replays.
@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from django.conf import settings
@@ -18,13 +19,15 @@ from alwrity_billing.demo import credentials_file
 from alwrity_billing.demo.credentials_file import DemoCredentials, Record
 from alwrity_billing.demo.customers import AGENCY, CUSTOMERS, START_UP
 from alwrity_billing.demo.traffic import DAYS, calls_of
-from usage import keys
+from usage import keys, limits
 from usage.core.errors import InvalidRequest, TrackingException
 from usage.ingest import ingest
-from usage.models import Account, Member, Role, Scope
+from usage.limits import LimitTerms
+from usage.models import Account, LimitSource, Measure, Member, Role, Scope, Window
 
 STAFF, CUSTOMER = "staff", "nora"
 PASSWORD_BYTES = 12
+MINUTE_RATE, AT_ONCE = Decimal(120), Decimal(10)
 JUST_BEFORE = timedelta(microseconds=1)
 
 
@@ -62,6 +65,7 @@ def create(
     for done, days_ago in enumerate(reversed(range(days)), start=1):
         calls += _record_day(days_ago, made_at=record.made_at)
         progress(done, calls)
+    _set_limits(at=record.made_at)
     credentials_file.write(replace(record, finished=True), data_dir=data_dir)
     return Creation(len(CUSTOMERS), calls, days)
 
@@ -110,6 +114,28 @@ def _people_and_accounts(data_dir: Path, *, at: datetime) -> Record:
     # Before the commit: a database with the demo's people always has their passwords beside it.
     credentials_file.write(record, data_dir=data_dir)
     return record
+
+
+def _set_limits(*, at: datetime) -> None:
+    """A month's spending for each customer, and the same rates for all."""
+    rates = [
+        LimitTerms(name="cost_per_request", measure=Measure.COST, window=Window.REQUEST, amount=Decimal(1)),
+        LimitTerms(
+            name="requests_per_minute", measure=Measure.CALLS, window=Window.MINUTE, amount=MINUTE_RATE
+        ),
+        LimitTerms(
+            name="concurrent_requests", measure=Measure.CALLS, window=Window.CONCURRENT, amount=AT_ONCE
+        ),
+    ]
+    for customer in CUSTOMERS:
+        spending = LimitTerms(
+            name="monthly_cost",
+            measure=Measure.COST,
+            window=Window.PERIOD,
+            amount=Decimal(customer.monthly_cost),
+        )
+        account = Account.objects.get(external_id=customer.external_id)
+        limits.put(account, source=LimitSource.PLAN, limits=[spending, *rates], at=at)
 
 
 def _record_day(days_ago: int, *, made_at: datetime) -> int:

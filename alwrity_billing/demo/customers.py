@@ -41,12 +41,13 @@ class Customer:
     """An account and its habits.
 
     `calls_a_day` are those of a working day at the end, `started_percent` of them at the start. `mix` and
-    `teams` (team, project) carry weights.
+    `teams` (team, project) carry weights. `monthly_cost` is the most it may spend in a month, in USD.
     """
 
     external_id: str
     name: str
     calls_a_day: int
+    monthly_cost: int
     started_percent: int
     weekend_percent: int
     hours: tuple[int, ...]
@@ -132,6 +133,7 @@ WRITER = Customer(
     external_id="mira-okafor",
     name="Mira Okafor",
     calls_a_day=22,
+    monthly_cost=10,
     started_percent=60,
     weekend_percent=130,
     hours=EVENINGS,
@@ -142,6 +144,7 @@ START_UP = Customer(
     external_id="lumen-notes",
     name="Lumen Notes",
     calls_a_day=260,
+    monthly_cost=80,
     started_percent=25,
     weekend_percent=35,
     hours=OFFICE_IN_EUROPE,
@@ -162,6 +165,7 @@ AGENCY = Customer(
     external_id="harbour-and-pine",
     name="Harbour & Pine",
     calls_a_day=150,
+    monthly_cost=150,
     started_percent=80,
     weekend_percent=8,
     hours=OFFICE_IN_AMERICA,
@@ -173,6 +177,7 @@ PRICE_WATCH = Customer(
     external_id="tern-analytics",
     name="Tern Analytics",
     calls_a_day=90,
+    monthly_cost=25,
     started_percent=55,
     weekend_percent=90,
     hours=AROUND_THE_CLOCK,

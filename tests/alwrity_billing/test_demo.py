@@ -26,7 +26,7 @@ from tests.support.prices import load_every_price
 from usage import keys
 from usage.core.errors import InvalidRequest
 from usage.events import UsageEvent
-from usage.models import Account, ApiKey, APIUsageLog, BillingPeriod, Member, Scope
+from usage.models import Account, ApiKey, APIUsageLog, BillingPeriod, Member, Scope, UsageLimit
 
 # A Sunday; three weeks back from it reach into February.
 FEW_DAYS = 21
@@ -158,6 +158,14 @@ def test_its_totals_equal_its_log(priced: None, tmp_path: Path) -> None:
 
     assert log_totals()[0] == made.calls > 0
     assert_totals_equal_the_log()
+
+
+def test_every_customer_has_a_spending_limit_that_has_counted_its_month(priced: None, tmp_path: Path) -> None:
+    make_demo(tmp_path)
+
+    for spending in UsageLimit.objects.filter(name="monthly_cost"):
+        assert 0 < spending.used < (spending.amount or 0), spending.account
+    assert UsageLimit.objects.filter(name="monthly_cost").count() == Account.objects.count()
 
 
 def test_each_day_is_billed_in_its_own_month(priced: None, tmp_path: Path) -> None:
