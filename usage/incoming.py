@@ -1,7 +1,7 @@
-"""The incoming batch: events made into rows of the log, and the temporary table they are copied to.
+"""Events made into rows of the log.
 
 Everything that can be wrong with one event is found here, before the database is written to; what comes out
-is a line in PostgreSQL's COPY text form, the fastest form it reads.
+is a line for the incoming table in PostgreSQL's COPY text form, the fastest form it reads.
 """
 
 from contextlib import suppress
@@ -20,73 +20,6 @@ from usage.providers import PROVIDERS, Provider, find
 FIRST_ERROR_STATUS = 400
 NULL = r"\N"
 LOCAL = CostSource.LOCAL.value
-
-# One session keeps one such table; a commit empties it. The log id is drawn here, so that a claimed event key
-# can name its row, and a key that names another id is a replay.
-INCOMING = "incoming_usage"
-TEXT_COLUMNS = (
-    "source",
-    "event_id",
-    "provider",
-    "provider_name",
-    "model",
-    "model_used",
-    "endpoint",
-    "method",
-    "request_type",
-    "team",
-    "project",
-    "department",
-    "end_user",
-    '"authorization"',
-    "error_message",
-)
-COUNT_COLUMNS = (
-    *(name for name in Quantities._fields if name != "seconds"),
-    "response_time_ms",
-    "request_size",
-    "response_size",
-)
-LOG_COLUMNS = (
-    "account_id",
-    "billing_period_id",
-    "price_id",
-    "occurred_at",
-    *COUNT_COLUMNS,
-    "status_code",
-    "retry_count",
-    "seconds",
-    "cost_input",
-    "cost_output",
-    "cost",
-    "cost_source",
-    "list_cost",
-    *TEXT_COLUMNS,
-)
-CREATE_INCOMING = f"""
-CREATE TEMPORARY TABLE IF NOT EXISTS {INCOMING} (
-    position integer NOT NULL,
-    content_hash uuid NOT NULL,
-    id bigint NOT NULL DEFAULT nextval('api_usage_logs_id_seq'),
-    account_id bigint NOT NULL,
-    billing_period_id bigint NOT NULL,
-    price_id bigint,
-    occurred_at timestamptz NOT NULL,
-    {", ".join(f"{name} integer" for name in COUNT_COLUMNS)},
-    status_code smallint NOT NULL,
-    retry_count smallint NOT NULL,
-    seconds numeric,
-    cost_input numeric NOT NULL,
-    cost_output numeric NOT NULL,
-    cost numeric NOT NULL,
-    cost_source text COLLATE "C" NOT NULL,
-    list_cost numeric,
-    kind text COLLATE "C" NOT NULL,
-    {", ".join(f'{name} text COLLATE "C" NOT NULL' for name in TEXT_COLUMNS)}
-) ON COMMIT DELETE ROWS
-"""
-EMPTY_INCOMING = f"TRUNCATE {INCOMING}"
-COPY_INCOMING = f"COPY {INCOMING} (position, content_hash, kind, {', '.join(LOG_COLUMNS)}) FROM STDIN"
 
 
 class Rejected(Exception):

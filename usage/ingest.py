@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import DataError, connection, transaction
@@ -20,15 +20,8 @@ from usage import partitions, periods, totals
 from usage.core.errors import InvalidRequest, TrackingException
 from usage.core.money import format_amount
 from usage.events import Outcome, UsageEvent
-from usage.incoming import (
-    COPY_INCOMING,
-    CREATE_INCOMING,
-    EMPTY_INCOMING,
-    INCOMING,
-    LOG_COLUMNS,
-    Rejected,
-    row_of,
-)
+from usage.incoming import Rejected, row_of
+from usage.incoming_table import OF_A_FEW, OF_BATCHES, IncomingTable
 from usage.models import Account
 from usage.pricebook import PriceBook, book_at, current_book
 
@@ -41,7 +34,10 @@ LINES_AT_A_TIME = 100
 # Up to so many events a saved round trip is worth more than the cheaper claim of many keys.
 FEW_EVENTS = 20
 
-_sessions_with_table: WeakSet["psycopg.Connection[Any]"] = WeakSet()
+# Rows that deleted themselves leave the table growing; a TRUNCATE now and then keeps it small.
+FEW_EVENTS_BEFORE_EMPTYING = 500
+
+_sessions_with_tables: WeakKeyDictionary["psycopg.Connection[Any]", int] = WeakKeyDictionary()
 
 LOOK_UP_PAYERS = """
 SELECT account.external_id, account.id, period.id,
@@ -50,44 +46,6 @@ FROM accounts account
 LEFT JOIN billing_periods period ON period.account_id = account.id
      AND period.period_start <= %(at)s AND period.period_end > %(at)s
 WHERE account.external_id = ANY(%(subjects)s)
-"""
-# Claimed in the order of the keys: batches that overlap wait for each other instead of deadlocking.
-CLAIM_ALL_KEYS = f"""
-INSERT INTO usage_event_keys
-    (account_id, source, event_id, log_id, occurred_at, recorded_at, content_hash, cost)
-SELECT account_id, source, event_id, id, occurred_at, %(at)s, content_hash, cost
-FROM {INCOMING} ORDER BY account_id, source, event_id, position
-"""
-CLAIM_NEW_KEYS = f"{CLAIM_ALL_KEYS} ON CONFLICT DO NOTHING"
-TAKE_OUT_REPLAYS = f"""
-DELETE FROM {INCOMING} incoming USING usage_event_keys claimed
-WHERE (claimed.account_id, claimed.source, claimed.event_id)
-      = (incoming.account_id, incoming.source, incoming.event_id) AND claimed.log_id <> incoming.id
-RETURNING incoming.position, claimed.content_hash = incoming.content_hash, claimed.cost
-"""
-# In the order of the ids: whoever looks at or changes the limits of an account waits here.
-LOCK_ACCOUNTS = f"""
-SELECT count(*) FROM (
-    SELECT FROM accounts WHERE id IN (SELECT account_id FROM {INCOMING}) ORDER BY id FOR NO KEY UPDATE
-) locked
-"""
-COUNT_IN_LIMITS = f"""
-SELECT usage_count(array_agg(ROW(
-    position, account_id, CASE WHEN "authorization" ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'
-                               THEN "authorization"::uuid END,
-    false, LEAST(occurred_at, %(at)s), billing_period_id, provider, kind, model, request_type, team, project,
-    1, COALESCE(input_tokens, 0) + COALESCE(output_tokens, 0), cost, COALESCE(searches, 0),
-    COALESCE(images, 0), COALESCE(pages, 0), COALESCE(seconds, 0), COALESCE(characters, 0)
-)::usage_piece), %(at)s)
-FROM {INCOMING} incoming
-WHERE "authorization" <> '' OR EXISTS (
-    SELECT FROM usage_limits counting WHERE counting.account_id = incoming.account_id
-)
-HAVING count(*) > 0
-"""
-WRITE_LOG = f"""
-INSERT INTO api_usage_logs (id, recorded_at, {", ".join(LOG_COLUMNS)})
-SELECT id, %(at)s, {", ".join(LOG_COLUMNS)} FROM {INCOMING}
 """
 
 
@@ -270,9 +228,11 @@ def _look_up(
     # PostgreSQL knows no NUL, so no account's id holds one: such a subject is simply not found.
     named = {event.subject for event in events if "\x00" not in event.subject}
     subjects = [account.external_id] if account else list(named)
-    with connection.cursor() as cursor:
-        cursor.execute(LOOK_UP_PAYERS, {"at": at, "subjects": subjects})
-        found = cursor.fetchall()
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        session: psycopg.Connection[Any] = connection.connection
+        found = psycopg.Cursor(session).execute(LOOK_UP_PAYERS, {"at": at, "subjects": subjects}).fetchall()
     if not found:
         return {}, current_book()
     without_period = [account_id for _, account_id, period_id, _ in found if period_id is None]
@@ -286,51 +246,50 @@ def _look_up(
 
 def _write(batch: Batch, *, at: datetime) -> Written:
     """Record the batch in one transaction."""
-    replays: dict[int, Replay] = {}
-    overruns: frozenset[int] = frozenset()
-    # A commit empties the incoming table; inside a caller's transaction an earlier batch may still be there.
+    table = OF_A_FEW if len(batch.events) <= FEW_EVENTS else OF_BATCHES
+    # What ends a transaction empties the table; inside a caller's one an earlier batch may still be there.
     leftovers = connection.in_atomic_block
     try:
         with transaction.atomic(), connection.wrap_database_errors, _session_cursor() as cursor:
             if leftovers:
-                cursor.execute(EMPTY_INCOMING)
-            with cursor.copy(COPY_INCOMING) as copy:
+                cursor.execute(table.empty)
+            with cursor.copy(table.copy) as copy:
                 for lines in batch.lines():
                     copy.write(lines)
-            if 0 < len(batch.costs) <= FEW_EVENTS:
-                replays, overruns = _claim_and_record(cursor, at=at)
-            elif batch.costs:
-                replays = _claim_keys(cursor, at=at)
-                if len(replays) < len(batch.costs):
-                    overruns = _record_claimed(cursor, at=at)
+            if not batch.costs:
+                return Written({})
+            if table is OF_A_FEW:
+                return _claim_and_record(cursor, at=at)
+            replays = _claim_keys(cursor, at=at)
+            if len(replays) == len(batch.costs):
+                return Written(replays)
+            return Written(replays, _record_claimed(cursor, table, at=at))
     except (DataError, UnicodeError, ValueError) as broken:
         raise TrackingException(
             f"An event breaks the bounds of its own type, and none was recorded: {broken}",
             code="event_invalid",
         ) from broken
-    return Written(replays, overruns)
 
 
-def _claim_and_record(
-    cursor: "psycopg.Cursor[Any]", *, at: datetime
-) -> tuple[dict[int, Replay], frozenset[int]]:
+def _claim_and_record(cursor: "psycopg.Cursor[Any]", *, at: datetime) -> Written:
     """Claim and record in one round trip: what counts where a caller waits for a single call's settlement."""
     replayed = psycopg.Cursor(cursor.connection)
     with cursor.connection.pipeline():
-        cursor.execute(CLAIM_NEW_KEYS, {"at": at}, prepare=True)
-        replayed.execute(TAKE_OUT_REPLAYS, prepare=True)
-        overruns = _record_claimed(cursor, at=at)
-    return _replays(replayed), overruns
+        cursor.execute(OF_A_FEW.claim_new_keys, {"at": at}, prepare=True)
+        replayed.execute(OF_A_FEW.take_out_replays, prepare=True)
+        overruns = _record_claimed(cursor, OF_A_FEW, at=at)
+        cursor.execute(OF_A_FEW.delete, prepare=True)
+    return Written(_replays(replayed), overruns)
 
 
-def _record_claimed(cursor: "psycopg.Cursor[Any]", *, at: datetime) -> frozenset[int]:
+def _record_claimed(cursor: "psycopg.Cursor[Any]", table: IncomingTable, *, at: datetime) -> frozenset[int]:
     """Write the claimed rows to the log, the totals and the limits; returns those beyond their hold."""
     counting = psycopg.Cursor(cursor.connection)
     with cursor.connection.pipeline():
-        cursor.execute(WRITE_LOG, {"at": at}, prepare=True)
-        cursor.execute(LOCK_ACCOUNTS, prepare=True)
-        totals.add_from(INCOMING, cursor, at=at)
-        counting.execute(COUNT_IN_LIMITS, {"at": at}, prepare=True)
+        cursor.execute(table.write_log, {"at": at}, prepare=True)
+        cursor.execute(table.lock_accounts, prepare=True)
+        totals.add_from(table.name, cursor, at=at)
+        counting.execute(table.count_in_limits, {"at": at}, prepare=True)
     return frozenset(position for (position,) in counting)
 
 
@@ -341,11 +300,11 @@ def _claim_keys(cursor: "psycopg.Cursor[Any]", *, at: datetime) -> dict[int, Rep
     """
     try:
         with cursor.connection.transaction():
-            cursor.execute(CLAIM_ALL_KEYS, {"at": at}, prepare=True)
+            cursor.execute(OF_BATCHES.claim_all_keys, {"at": at}, prepare=True)
         return {}
     except psycopg.errors.UniqueViolation:
-        cursor.execute(CLAIM_NEW_KEYS, {"at": at}, prepare=True)
-        cursor.execute(TAKE_OUT_REPLAYS, prepare=True)
+        cursor.execute(OF_BATCHES.claim_new_keys, {"at": at}, prepare=True)
+        cursor.execute(OF_BATCHES.take_out_replays, prepare=True)
         return _replays(cursor)
 
 
@@ -355,12 +314,20 @@ def _replays(cursor: "psycopg.Cursor[Any]") -> dict[int, Replay]:
 
 
 def _session_cursor() -> "psycopg.Cursor[Any]":
-    """A server-side binding cursor on Django's connection, with the session's incoming table in place."""
+    """A server-side binding cursor on Django's connection, with the session's incoming tables in place."""
     session: psycopg.Connection[Any] = connection.connection
-    if session not in _sessions_with_table:
-        session.execute(CREATE_INCOMING)
-        # Were the transaction that made it rolled back, the table would be gone; and behind a pooler (where
-        # prepared statements must be off) the next transaction may find itself in another session.
+    used = _sessions_with_tables.get(session)
+    if used is None:
+        for table in (OF_BATCHES, OF_A_FEW):
+            session.execute(table.create)
+            session.execute(table.empty)
+        # Were the transaction that made them rolled back, the tables would be gone; and behind a pooler
+        # (where prepared statements must be off) the next transaction may find itself in another session.
         if session.prepare_threshold is not None:
-            transaction.on_commit(partial(_sessions_with_table.add, session))
+            transaction.on_commit(partial(_sessions_with_tables.__setitem__, session, 0))
+    elif used < FEW_EVENTS_BEFORE_EMPTYING:
+        _sessions_with_tables[session] = used + 1
+    else:
+        session.execute(OF_A_FEW.empty)
+        _sessions_with_tables[session] = 0
     return psycopg.Cursor(session)
