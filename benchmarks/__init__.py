@@ -1,7 +1,9 @@
-"""How fast usage is recorded, against what the same database does without us. `docs/benchmarks.md` explains.
+"""How fast usage is recorded and calls are authorized, against what the same database and the same framework
+do without us. `docs/benchmarks.md` explains.
 
 Importing the package prepares Django, so that the processes it starts need nothing else. The measured web
-server gets `ENVIRONMENT`, the surroundings as they were found.
+servers get `ENVIRONMENT`, the surroundings as they were found, and prepare Django themselves, also where
+their settings lie in this package.
 """
 
 import os
@@ -10,10 +12,16 @@ import django
 from django.conf import settings
 
 ENVIRONMENT = dict(os.environ)
+SETTINGS = "benchmarks.settings"
+# In the environment of a measured web server.
+MEASURED = "BENCHMARKED_WEB_SERVER"
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "alwrity_billing.settings"
-# One thread here talks to the database; a pool would keep databases from being cloned and dropped.
-os.environ["DATABASE_POOL"] = "false"
-django.setup()
-# Our own child processes find the same server without starting it.
-os.environ["DATABASE_URL"] = settings.DATABASE_URL
+if MEASURED not in os.environ:
+    os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
+    # One thread here talks to the database; a pool would keep databases from being cloned and dropped.
+    os.environ["DATABASE_POOL"] = "false"
+    # A line a call is more than what is measured.
+    os.environ["LOG_LEVEL"] = "WARNING"
+    django.setup()
+    # Our own child processes find the same server without starting it.
+    os.environ["DATABASE_URL"] = settings.DATABASE_URL

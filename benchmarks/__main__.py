@@ -1,4 +1,4 @@
-"""`make bench`: measure recording usage. See docs/benchmarks.md."""
+"""`make bench`: measure recording usage and authorizing calls. See docs/benchmarks.md."""
 
 import argparse
 import json
@@ -10,13 +10,15 @@ from django.utils import timezone
 from rich.console import Console
 
 from benchmarks import report
-from benchmarks.building import Plan
 from benchmarks.databases import NotMeasurable
-from benchmarks.run import run
+from benchmarks.plan import Plan
+from benchmarks.run import GROUPS, run
 
 DEFAULT_EVENTS = 1_000_000
 LARGE_EVENTS = 10_000_000
 DEFAULT_SAMPLE = 10_000
+DEFAULT_REQUESTS = 4_000
+DEFAULT_ACCOUNTS = 10_000
 BATCH = 1_000
 NARROWEST_TABLE = 140
 INTERRUPTED = 130
@@ -29,10 +31,13 @@ def main() -> int:
     console = Console() if sys.stdout.isatty() else Console(width=NARROWEST_TABLE)
     plan = Plan(
         database=arguments.database,
+        groups=(arguments.only,) if arguments.only else tuple(GROUPS),
+        rounds=arguments.rounds,
         events=LARGE_EVENTS if arguments.large else arguments.n,
         sample=arguments.sample,
-        rounds=arguments.rounds,
         random_ids=arguments.random_ids,
+        requests=arguments.requests,
+        accounts=arguments.accounts,
     )
     try:
         result = run(plan, at=timezone.now(), console=console)
@@ -58,6 +63,7 @@ def write_json(result: report.Result) -> str:
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    options.add_argument("--only", choices=sorted(GROUPS), help="one of the two groups of probes")
     options.add_argument(
         "--n",
         type=positive,
@@ -71,6 +77,12 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument(
         "--random-ids", action="store_true", help="also a log as large whose events have random ids"
+    )
+    options.add_argument(
+        "--requests", type=positive, default=DEFAULT_REQUESTS, help="requests of one sample of authorizing"
+    )
+    options.add_argument(
+        "--accounts", type=positive, default=DEFAULT_ACCOUNTS, help="accounts that are authorized for"
     )
     options.add_argument("--json", action="store_true", help="write all samples to DATA_DIR/bench/")
     options.add_argument("--database", default="bench_alwrity", help="name of the database made and dropped")

@@ -1,4 +1,6 @@
-"""Setting the stage: the logs filled, tables to compare with beside the main one, a web server for each."""
+"""Setting the stage of the ingest probes: the logs filled, tables to compare with beside the main one, a web
+server for each.
+"""
 
 import time
 from collections.abc import Iterator
@@ -12,36 +14,20 @@ from django.db import connection
 from rich.progress import Progress
 
 from benchmarks import databases, filling, tables
+from benchmarks.plan import Plan
 from benchmarks.stage import Log, Stage
 from benchmarks.web import serving
 from benchmarks.workload import Ids, Workload
 
-SMALLER = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What to measure. `events` fills the large log, a tenth of it the main and the small one; `sample` is
-    what a probe sends in a round; `random_ids` adds a log as large whose events have random ids.
-    """
-
-    database: str
-    events: int
-    sample: int
-    rounds: int
-    random_ids: bool
-
-    @property
-    def small(self) -> int:
-        """The events of the main and the small log."""
-        return max(self.events // SMALLER, 1)
-
 
 @dataclass(slots=True, kw_only=True)
 class Builder:
-    """Makes logs that live until `stack` is left; `fill_rates` is in events a second."""
+    """Makes logs that live until `stack` is left, from Django's database, which is furnished but empty; `key`
+    may send usage to all of them. `fill_rates` is in events a second.
+    """
 
     plan: Plan
+    key: str
     at: datetime
     stack: ExitStack
     progress: Progress
@@ -49,18 +35,16 @@ class Builder:
 
     def stage(self) -> Stage:
         """Everything the probes need. Raises NotMeasurable when the server is not fit for it."""
-        self.stack.enter_context(databases.fresh_database(self.plan.database))
-        key = databases.furnish()
         # Cloned while still empty: a clone needs the database for itself.
         names = {"main": self.plan.database, "small": self._clone("small"), "large": self._clone("large")}
         random_ids = None
         if self.plan.random_ids:
             names["random"] = self._clone("random")
-            random_ids = self._log("random", names["random"], self.plan.events, ids=Ids.RANDOM, key=key)
+            random_ids = self._log("random", names["random"], self.plan.events, ids=Ids.RANDOM)
         stage = Stage(
-            main=self._log("main", names["main"], self.plan.small, key=key),
-            small=self._log("small", names["small"], self.plan.small, key=key),
-            large=self._log("large", names["large"], self.plan.events, key=key),
+            main=self._log("main", names["main"], self.plan.small),
+            small=self._log("small", names["small"], self.plan.small),
+            large=self._log("large", names["large"], self.plan.events),
             random_ids=random_ids,
             events=self.plan.sample,
         )
@@ -70,7 +54,7 @@ class Builder:
     def _clone(self, suffix: str) -> str:
         return self.stack.enter_context(databases.clone(suffix))
 
-    def _log(self, name: str, database: str, events: int, *, key: str, ids: Ids = Ids.TIME_ORDERED) -> Log:
+    def _log(self, name: str, database: str, events: int, *, ids: Ids = Ids.TIME_ORDERED) -> Log:
         server = self.stack.enter_context(connected(database))
         databases.check_durability(server)
         self._fill(name, database, events, ids=ids)
@@ -79,7 +63,7 @@ class Builder:
             name=name,
             server=server,
             port=self.stack.enter_context(serving(database)),
-            key=key,
+            key=self.key,
             # None of the seeds of the fill.
             workload=Workload(seed=f"probes of the {name} log", ids=ids),
             events=events,

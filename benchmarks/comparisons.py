@@ -2,23 +2,74 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from benchmarks import probes
 from benchmarks.timing import Sample, Spread
 
 
+class Figure(StrEnum):
+    """What of a sample is compared: its rate, or the milliseconds that half of the requests, or all but a
+    hundredth, do not exceed.
+    """
+
+    RATE = "rate"
+    P50 = "p50"
+    P99 = "p99"
+
+    def of(self, sample: Sample) -> float:
+        """The figure itself; a percentile needs a sample whose requests were timed one by one."""
+        if self is Figure.RATE:
+            return sample.rate
+        assert sample.latency is not None
+        return 1_000 * (sample.latency.p50 if self is Figure.P50 else sample.latency.p99)
+
+
+class Relation(StrEnum):
+    """How two figures are compared: how many times the reference's, or how much more than it."""
+
+    TIMES = "times"
+    BEYOND = "beyond"
+
+    def between(self, figure: float, reference: float) -> float:
+        """What is compared with the aim."""
+        return figure / reference if self is Relation.TIMES else figure - reference
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How many times as fast as `reference` is `probe`? Without `at_least` it is for information."""
+    """What is the figure of `probe` to that of `reference`? Without an aim it is for information."""
 
     probe: str
     reference: str
     at_least: float | None = None
+    at_most: float | None = None
+    figure: Figure = Figure.RATE
+    relation: Relation = Relation.TIMES
+
+    @property
+    def aim(self) -> str:
+        """What is aimed at, in short; empty where nothing is."""
+        if self.at_least is not None:
+            return f"≥ {self.at_least:g}"
+        return "" if self.at_most is None else f"≤ {self.at_most:g}"
+
+    @property
+    def name(self) -> str:
+        """What is compared, in short."""
+        if self.relation is Relation.BEYOND:
+            return f"{self.probe} - {self.reference}, {self.figure}, ms"
+        figure = "" if self.figure is Figure.RATE else f", {self.figure}"
+        return f"{self.probe} / {self.reference}{figure}"
+
+    def between(self, sample: Sample, reference: Sample) -> float:
+        """The relation of the two figures in one round."""
+        return self.relation.between(self.figure.of(sample), self.figure.of(reference))
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A comparison's ratios over all rounds; the median decides. `met` is None where nothing was aimed at."""
+    """A comparison over all rounds; the median decides. `met` is None where nothing was aimed at."""
 
     comparison: Comparison
     ratio: Spread
@@ -26,11 +77,13 @@ class Verdict:
     @property
     def met(self) -> bool | None:
         """Whether the aim is met."""
-        aim = self.comparison.at_least
-        return None if aim is None else self.ratio.median >= aim
+        least, most = self.comparison.at_least, self.comparison.at_most
+        if least is not None:
+            return self.ratio.median >= least
+        return None if most is None else self.ratio.median <= most
 
 
-COMPARISONS = (
+INGEST = (
     Comparison(probes.POST_1000, probes.P1_VALUES_1000, at_least=0.35),
     Comparison(probes.POST_100, probes.P1_VALUES_1000, at_least=0.20),
     Comparison(probes.INGEST_1000, probes.P5, at_least=1.5),
@@ -56,20 +109,17 @@ COMPARISONS = (
 )
 
 
-def verdicts(samples: Mapping[str, Sequence[Sample]]) -> list[Verdict]:
+def verdicts(samples: Mapping[str, Sequence[Sample]], comparisons: Sequence[Comparison]) -> list[Verdict]:
     """Every comparison whose two probes were taken; `samples` holds one sample a round, by probe."""
     return [
-        Verdict(
-            comparison,
-            Spread.of(
-                [
-                    sample.rate / reference.rate
-                    for sample, reference in zip(
-                        samples[comparison.probe], samples[comparison.reference], strict=True
-                    )
-                ]
-            ),
-        )
-        for comparison in COMPARISONS
+        Verdict(comparison, spread(comparison, samples[comparison.probe], samples[comparison.reference]))
+        for comparison in comparisons
         if comparison.probe in samples and comparison.reference in samples
     ]
+
+
+def spread(comparison: Comparison, taken: Sequence[Sample], reference: Sequence[Sample]) -> Spread:
+    """Each round's figure against the reference's in the same round."""
+    return Spread.of(
+        [comparison.between(sample, other) for sample, other in zip(taken, reference, strict=True)]
+    )

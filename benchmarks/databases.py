@@ -55,6 +55,23 @@ def clone(suffix: str) -> Iterator[str]:
         connection.creation.destroy_test_db(verbosity=0, suffix=suffix)
 
 
+@contextmanager
+def pointed_at(name: str) -> Iterator[None]:
+    """Point Django at another database on the same server, and back in the end."""
+    before = connection.settings_dict["NAME"]
+    connect_to(name)
+    try:
+        yield
+    finally:
+        connect_to(before)
+
+
+def connect_to(name: str) -> None:
+    """Point this process's Django at database `name`."""
+    connection.close()
+    connection.settings_dict["NAME"] = name
+
+
 def furnish() -> str:
     """Prices, accounts and partitions in Django's database; returns a service key that may send usage."""
     now = timezone.now()

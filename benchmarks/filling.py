@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
-
+from benchmarks.databases import connect_to
 from benchmarks.workload import Ids, Workload
 from usage.ingest import MAX_EVENTS, ingest
 
@@ -53,12 +52,6 @@ def fillers(database: str, *, at_most: int) -> Iterator[ProcessPoolExecutor]:
         initargs=(database,),
     ) as pool:
         yield pool
-
-
-def connect_to(database: str) -> None:
-    """Point this process's Django at `database`."""
-    connection.close()
-    connection.settings_dict["NAME"] = database
 
 
 def record(portion: Portion) -> int:

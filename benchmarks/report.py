@@ -20,7 +20,7 @@ VERDICTS = {True: "[green]met[/]", False: "[bold red]NOT met[/]", None: ""}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """Everything one run found out. `sizes` is how the logs were filled, and the events of a sample."""
+    """Everything one run found out. `sizes` is what it was measured on, and how much a sample is."""
 
     at: str
     surroundings: Mapping[str, str]
@@ -45,11 +45,25 @@ def show(result: Result, console: Console) -> None:
     if not result.sums_agree:
         console.print("[bold red]The sums do not agree: no time is worth printing.[/]")
         return
-    console.print(rates_table(result.samples))
-    console.print(verdicts_table(result.verdicts))
-    console.print(storage_table(result.storage))
+    for table in tables(result):
+        console.print(table)
+    if not result.fill_rates:
+        return
     filled = ", ".join(f"{name} log {rate:,.0f} events/s" for name, rate in result.fill_rates.items())
     console.print(f"Filled through ingest, all processors, batches of 10 000: {filled}", highlight=False)
+
+
+def tables(result: Result) -> list[Table]:
+    """The tables this run has something for."""
+    requests = {name: taken for name, taken in result.samples.items() if taken[0].latency is not None}
+    events = {name: taken for name, taken in result.samples.items() if name not in requests}
+    made = [
+        rates_table(events) if events else None,
+        requests_table(requests) if requests else None,
+        verdicts_table(result.verdicts),
+        storage_table(result.storage) if result.storage else None,
+    ]
+    return [table for table in made if table is not None]
 
 
 def checks_table(checks: Sequence[Check]) -> Table:
@@ -69,15 +83,28 @@ def rates_table(samples: Mapping[str, Sequence[Sample]]) -> Table:
     return table
 
 
+def requests_table(samples: Mapping[str, Sequence[Sample]]) -> Table:
+    columns = ("median", "min", "max", "p50 ms", "p99 ms", "p99 min", "p99 max")
+    table = a_table("Requests a second", *columns)
+    for name, taken in samples.items():
+        rate = Spread.of([sample.rate for sample in taken])
+        latencies = [sample.latency for sample in taken if sample.latency is not None]
+        p50 = Spread.of([latency.p50 for latency in latencies])
+        p99 = Spread.of([latency.p99 for latency in latencies])
+        rates = [f"{value:,.0f}" for value in (rate.median, rate.low, rate.high)]
+        times = [f"{value * 1000:,.2f}" for value in (p50.median, p99.median, p99.low, p99.high)]
+        table.add_row(name, *rates, *times)
+    return table
+
+
 def verdicts_table(verdicts: Sequence[Verdict]) -> Table:
-    table = a_table("Ratios within a round", "median", "min", "max", "aim", "")
+    table = a_table("Within a round", "median", "min", "max", "aim", "")
     for verdict in verdicts:
         comparison, ratio = verdict.comparison, verdict.ratio
-        aim = "" if comparison.at_least is None else f"≥ {comparison.at_least:g}"
         table.add_row(
-            f"{comparison.probe} / {comparison.reference}",
+            comparison.name,
             *(f"{value:.2f}" for value in (ratio.median, ratio.low, ratio.high)),
-            aim,
+            comparison.aim,
             VERDICTS[verdict.met],
         )
     return table
@@ -111,7 +138,11 @@ def as_dict(result: Result) -> dict[str, Any]:
         "fill_rates": dict(result.fill_rates),
         "sums_agree": result.sums_agree,
         "checks": [
-            {"what": check.what, "found": [*map(str, check.found)], "expected": [*map(str, check.expected)]}
+            {
+                "what": check.what,
+                "found": [*map(format_amount, check.found)],
+                "expected": [*map(format_amount, check.expected)],
+            }
             for check in result.checks
         ],
         "probes": {name: [asdict(sample) for sample in taken] for name, taken in result.samples.items()},

@@ -1,55 +1,74 @@
-"""One run: set the stage, take every probe round by round, check the sums, judge."""
+"""One run: set the stages, take every probe round by round, check the sums, judge."""
 
 import os
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import comparisons, databases, sums
-from benchmarks.building import Builder, Plan
-from benchmarks.probes import probes_of
+from benchmarks import authorize_group, comparisons, databases, ingest_group
+from benchmarks.groups import Group
+from benchmarks.plan import Plan
 from benchmarks.report import Result
-from benchmarks.stage import Stage
 from benchmarks.timing import Sample
+
+# In the order they are prepared: the ingest probes fill the database that the others clone while it is empty.
+GROUPS = {"authorize": authorize_group.prepare, "ingest": ingest_group.prepare}
 
 
 def run(plan: Plan, *, at: datetime, console: Console) -> Result:
     """Carry out `plan` on databases of its own, which are dropped in the end. Raises NotMeasurable."""
     with ExitStack() as stack:
         progress = stack.enter_context(progress_bars(console))
-        builder = Builder(plan=plan, at=at, stack=stack, progress=progress)
-        stage = builder.stage()
-        samples = take_rounds(plan.rounds, stage, progress)
+        stack.enter_context(databases.fresh_database(plan.database))
+        key = databases.furnish()
+        groups = [
+            prepare(plan, key=key, at=at, stack=stack, progress=progress)
+            for name, prepare in GROUPS.items()
+            if name in plan.groups
+        ]
+        samples = take_rounds(plan.rounds, groups, progress)
         progress.stop()
-        return Result(
-            at=at.isoformat(timespec="seconds"),
-            surroundings=databases.surroundings(stage.main.server, processors=os.cpu_count() or 1),
-            sizes={"main": plan.small, "small": plan.small, "large": plan.events, "sample": plan.sample},
-            fill_rates=builder.fill_rates,
-            samples=samples,
-            verdicts=comparisons.verdicts(samples),
-            checks=sums.checks(stage),
-            storage={
-                log.name: databases.storage(log.server, events=log.events)
-                for log in (stage.large, stage.random_ids)
-                if log is not None
-            },
-        )
+        return result(groups, samples, at=at, surroundings=surroundings(plan.database))
 
 
-def take_rounds(rounds: int, stage: Stage, progress: Progress) -> dict[str, list[Sample]]:
+def take_rounds(rounds: int, groups: list[Group], progress: Progress) -> dict[str, list[Sample]]:
     """One sample of every probe, then again: whatever the machine does meanwhile meets all of them."""
-    probes = probes_of(stage)
-    samples: dict[str, list[Sample]] = {probe.name: [] for probe in probes}
-    task = progress.add_task("Measuring", total=rounds * len(probes))
+    takes: Mapping[str, Callable[[], Sample]] = {
+        name: take for group in groups for name, take in group.takes.items()
+    }
+    samples: dict[str, list[Sample]] = {name: [] for name in takes}
+    task = progress.add_task("Measuring", total=rounds * len(takes))
     for number in range(1, rounds + 1):
-        for probe in probes:
-            progress.update(task, description=f"Round {number} of {rounds}: {probe.name}")
-            samples[probe.name].append(probe.measure(stage))
+        for name, take in takes.items():
+            progress.update(task, description=f"Round {number} of {rounds}: {name}")
+            samples[name].append(take())
             progress.advance(task)
     return samples
+
+
+def result(
+    groups: list[Group], samples: Mapping[str, list[Sample]], *, at: datetime, surroundings: Mapping[str, str]
+) -> Result:
+    """What all groups found out together."""
+    compared = [comparison for group in groups for comparison in group.comparisons]
+    return Result(
+        at=at.isoformat(timespec="seconds"),
+        surroundings=surroundings,
+        sizes={name: size for group in groups for name, size in group.sizes.items()},
+        fill_rates={name: rate for group in groups for name, rate in group.fill_rates.items()},
+        samples=samples,
+        verdicts=comparisons.verdicts(samples, compared),
+        checks=[check for group in groups for check in group.checks()],
+        storage={name: stored for group in groups for name, stored in group.storage().items()},
+    )
+
+
+def surroundings(database: str) -> dict[str, str]:
+    with databases.session(database) as server:
+        return databases.surroundings(server, processors=os.cpu_count() or 1)
 
 
 def progress_bars(console: Console) -> Progress:

@@ -1,10 +1,11 @@
-"""What a measurement is: how many events in how many seconds, after a little unmeasured work."""
+"""What a measurement is: how many events or requests in how many seconds, after a little unmeasured work."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 Payload = TypeVar("Payload")
 Answer = TypeVar("Answer")
@@ -14,17 +15,45 @@ Answer = TypeVar("Answer")
 WARM_UP_EVENTS = 1_000
 
 
+class Turn(NamedTuple):
+    """When one request began and ended, in seconds of a clock that all clients of a sample share."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long one request takes, in seconds: half of them at most `p50`, all but a hundredth `p99`."""
+
+    p50: float
+    p99: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> "Latency":
+        """The nearest-rank percentiles of at least one duration."""
+        ranked = sorted(seconds)
+        return cls(*(ranked[ceil(share * len(ranked)) - 1] for share in (0.5, 0.99)))
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement of one probe."""
+    """One measurement of one probe; `latency` where each request was timed by itself."""
 
-    events: int
+    count: int
     seconds: float
+    latency: Latency | None = None
 
     @property
     def rate(self) -> float:
-        """Events a second."""
-        return self.events / self.seconds
+        """Events, or requests, a second."""
+        return self.count / self.seconds
+
+    @classmethod
+    def of_turns(cls, turns: Sequence[Turn]) -> "Sample":
+        """The sample of all clients' requests, from the first one's beginning to the last one's end."""
+        seconds = max(turn.end for turn in turns) - min(turn.start for turn in turns)
+        return cls(len(turns), seconds, Latency.of([turn.end - turn.start for turn in turns]))
 
 
 @dataclass(frozen=True, slots=True)

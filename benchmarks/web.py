@@ -45,12 +45,14 @@ class Sender:
 
 
 @contextmanager
-def serving(database: str) -> Iterator[int]:
+def serving(database: str, *, settings_module: str = "alwrity_billing.settings") -> Iterator[int]:
     """A web server of one worker on `database`; yields its port, stops it in the end."""
     port = free_port()
     web = next(program for program in run.programs(HOST, port) if program.name == "web")
     environment = {
         **benchmarks.ENVIRONMENT,
+        benchmarks.MEASURED: "true",
+        "DJANGO_SETTINGS_MODULE": settings_module,
         "DATABASE_URL": url_of(database),
         "PYTHONPATH": str(settings.BASE_DIR),
         "PRODUCTION": "false",

@@ -15,7 +15,8 @@ from django.conf import settings
 TIMEOUT_S = 300
 EVENTS = 3_000
 SAMPLE = 1_000
-PROBES = {
+REQUESTS = 16
+INGEST_PROBES = {
     "P1a COPY of values, 1000",
     "P1a COPY of values, 100",
     "P1b COPY of text, 1000",
@@ -35,7 +36,52 @@ PROBES = {
     "POST 1000, large log, random ids",
     "POST 1000 after CHECKPOINT, large log, random ids",
 }
-AIMS = {
+LOADS = [
+    (clients, hot) for clients in ("1 client", "4 clients", "16 clients") for hot in ("", ", one account")
+]
+DRAWING_ACCOUNTS = (
+    "P4 pgbench UPDATE",
+    "authorize in SQL",
+    "the same writes alone, in SQL",
+    "authorize from Python",
+    "authorize over HTTP",
+    "naive read-check-write",
+)
+AUTHORIZING = ("authorize in SQL", "the same writes", "authorize from Python", "authorize over HTTP")
+SUMS_OF_AUTHORIZING = ("authorizations, holds", "held of each limit", "limits miscounted")
+DOING_NOTHING = ("P2 empty DRF view", "P3 empty DRF view with token", "empty view with our key check")
+CALLS = {
+    f"{call}, 1 client{hot}" for call in ("metered call", "unmetered call") for hot in ("", ", one account")
+}
+AUTHORIZE_PROBES = (
+    {f"{what}, {clients}{hot}" for what in DRAWING_ACCOUNTS for clients, hot in LOADS}
+    | {f"{what}, {clients}" for what in DOING_NOTHING for clients, hot in LOADS}
+    | CALLS
+)
+PROBES = INGEST_PROBES | AUTHORIZE_PROBES
+AT_MOST = {
+    **{
+        (f"authorize over HTTP, {clients}{hot}", f"P3 empty DRF view with token, {clients}", "p99"): 1.0
+        for clients, hot in LOADS
+    },
+    **{
+        (f"metered call, 1 client{hot}", f"unmetered call, 1 client{hot}", "p50"): 2.0
+        for hot in ("", ", one account")
+    },
+}
+AT_LEAST = {
+    **{
+        (f"authorize in SQL, {clients}{hot}", f"P4 pgbench UPDATE, {clients}{hot}"): 0.6
+        for clients, hot in LOADS
+    },
+    **{
+        (f"authorize over HTTP, {clients}{hot}", f"P3 empty DRF view with token, {clients}"): 1.5
+        for clients, hot in LOADS
+    },
+    **{
+        (f"authorize over HTTP, {clients}{hot}", f"empty view with our key check, {clients}"): 0.5
+        for clients, hot in LOADS
+    },
     ("POST 1000", "P1a COPY of values, 1000"): 0.35,
     ("POST 100", "P1a COPY of values, 1000"): 0.2,
     ("ingest 1000", "P5 bulk_create 1000"): 1.5,
@@ -62,7 +108,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Run:
     database = f"bench_alwrity_{worker_id}"
     done = bench(
         *("--n", str(EVENTS), "--sample", str(SAMPLE), "--rounds", "2", "--random-ids", "--json"),
-        *("--database", database),
+        *("--requests", str(REQUESTS), "--accounts", "20", "--database", database),
         data_dir=folder,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -103,6 +149,12 @@ def test_the_sums_cover_every_log_and_every_table_that_was_compared_with(run: Ru
         "bench_plain_log",
         "P6: its summaries",
         "P6: its events",
+        "P4: counted",
+        "naive: holds, held",
+        *(f"{what}: {sums}" for what in AUTHORIZING for sums in SUMS_OF_AUTHORIZING),
+        "metered calls: settled, held, logged, tokens",
+        "metered calls: used, held",
+        "metered calls: limits miscounted",
     }
 
 
@@ -118,22 +170,44 @@ def test_the_logs_hold_what_they_were_filled_with_and_what_the_probes_sent(run: 
 def test_every_probe_has_a_sample_of_every_round(run: Run) -> None:
     assert {name: len(samples) for name, samples in run.written["probes"].items()} == dict.fromkeys(PROBES, 2)
     assert all(
-        sample["seconds"] > 0 and sample["events"] > 0
+        sample["seconds"] > 0 and sample["count"] > 0
         for samples in run.written["probes"].values()
         for sample in samples
     )
 
 
+def test_requests_to_authorize_are_timed_one_by_one(run: Run) -> None:
+    for name in AUTHORIZE_PROBES:
+        for sample in run.written["probes"][name]:
+            assert 0 < sample["latency"]["p50"] <= sample["latency"]["p99"] <= sample["seconds"]
+
+
 def test_every_aim_is_judged_by_its_median(run: Run) -> None:
-    judged = {
-        (found["probe"], found["reference"]): found
+    judged = [found for found in run.written["comparisons"] if found["met"] is not None]
+    at_least = [found for found in judged if found["at_least"] is not None]
+    at_most = [found for found in judged if found["at_most"] is not None]
+    assert {(found["probe"], found["reference"]): found["at_least"] for found in at_least} == AT_LEAST
+    assert {
+        (found["probe"], found["reference"], found["figure"]): found["at_most"] for found in at_most
+    } == AT_MOST
+    assert all(found["low"] <= found["median"] <= found["high"] for found in judged)
+    assert all(found["met"] == (found["median"] >= found["at_least"]) for found in at_least)
+    assert all(found["met"] == (found["median"] <= found["at_most"]) for found in at_most)
+
+
+def test_what_metering_adds_to_a_call_is_told_in_milliseconds(run: Run) -> None:
+    metered, plain = (
+        [sample["latency"]["p50"] for sample in run.written["probes"][f"{call}, 1 client"]]
+        for call in ("metered call", "unmetered call")
+    )
+    (found,) = [
+        found
         for found in run.written["comparisons"]
-        if found["at_least"] is not None
-    }
-    assert {pair: found["at_least"] for pair, found in judged.items()} == AIMS
-    for pair, found in judged.items():
-        assert found["low"] <= found["median"] <= found["high"]
-        assert found["met"] == (found["median"] >= AIMS[pair])
+        if found["probe"] == "metered call, 1 client" and found["figure"] == "p50"
+    ]
+    added = [1_000 * (one - other) for one, other in zip(metered, plain, strict=True)]
+    assert found["relation"] == "beyond"
+    assert (found["low"], found["high"]) == (pytest.approx(min(added)), pytest.approx(max(added)))
 
 
 def test_the_storage_of_a_million_events_is_told(run: Run) -> None:
@@ -145,8 +219,8 @@ def test_the_storage_of_a_million_events_is_told(run: Run) -> None:
 
 
 def test_the_tables_are_printed_with_a_verdict_on_every_aim(run: Run) -> None:
-    lines = [line for line in run.printed.splitlines() if "≥" in line]
-    assert len(lines) == len(AIMS)
+    lines = [line for line in run.printed.splitlines() if "≥" in line or "≤" in line]
+    assert len(lines) == len(AT_LEAST) + len(AT_MOST)
     assert all(line.rstrip().endswith((" met", "NOT met")) for line in lines)
     assert all(probe in run.printed for probe in PROBES)
     assert "MB per million events" in run.printed

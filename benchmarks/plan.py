@@ -1,0 +1,29 @@
+"""What a run is asked to measure."""
+
+from dataclasses import dataclass
+
+SMALLER = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to measure, `rounds` times: the `groups` by name.
+
+    Ingest: `events` fills the large log, a tenth of it the main and the small one; `sample` is what a probe
+    sends in a round; `random_ids` adds a log as large whose events have random ids. Authorize: each probe
+    makes `requests`, shared by its clients, for `accounts`.
+    """
+
+    database: str
+    groups: tuple[str, ...]
+    rounds: int
+    events: int
+    sample: int
+    random_ids: bool
+    requests: int
+    accounts: int
+
+    @property
+    def small(self) -> int:
+        """The events of the main and the small log."""
+        return max(self.events // SMALLER, 1)
