@@ -278,8 +278,8 @@ AUTHORIZATION_MAX_LIFETIME = timedelta(seconds=env.int("AUTHORIZATION_MAX_LIFETI
 # an account without a default of its own.
 DEFAULT_OUTPUT_CAP = env.int("DEFAULT_OUTPUT_CAP", 4096)
 
-# What the local meter does while the database is away: "closed" refuses calls, "open" lets them pass unchecked;
-# what they used waits in this file. Its threads each have a connection of their own.
+# What the local meter does while the database is away: "closed" refuses calls, "open" lets them pass
+# unchecked; what they used waits in this file. Its threads each have a connection of their own.
 METERING_FAIL = env.str("METERING_FAIL", "closed", validate=environs.validate.OneOf(["closed", "open"]))
 METERING_SPOOL = Path(env.str("METERING_SPOOL", "") or DATA_DIR / "metering" / "spool.sqlite3")
 METERING_THREADS = env.int("METERING_THREADS", 4, validate=environs.validate.Range(min=1))

@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from alwrity_billing import health
+from alwrity_billing.api.billing_limits import BillingLimitsView
 from alwrity_billing.api.usage_stats import UsageStatsView
 
 urlpatterns = [
@@ -15,6 +16,7 @@ urlpatterns = [
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     # The slash at the end is optional under /api/subscription/.
     re_path(r"^api/subscription/usage/(?P<user_id>[^/]+)/?$", UsageStatsView.as_view(), name="usage-stats"),
+    path("api/billing/limits", BillingLimitsView.as_view(), name="billing-limits"),
     path("api/", include("usage.api.urls")),
     path("", include("alwrity_billing.dashboard.urls")),
 ]

@@ -30,7 +30,11 @@ def _worst_case(operation: Operation, position: int, book: PriceBook, *, at: dat
             code="provider_unknown",
             details={"pointer": f"/operations/{position}/provider"},
         )
-    price = book.find(provider.key, operation.model, at=at)
+    try:
+        price = book.find(provider.key, operation.model, at=at)
+    except PricingException as unknown:
+        unknown.details["pointer"] = f"/operations/{position}/model"
+        raise
     batch = operation.request_type in BATCH_REQUEST_TYPES
     input_tokens = _input_tokens(operation, position, provider, price, batch=batch)
     tokens = dearest(price, input_tokens=input_tokens, batch=batch)
@@ -58,6 +62,13 @@ def _worst_case(operation: Operation, position: int, book: PriceBook, *, at: dat
         "characters": quantities.characters,
         "price_id": price.id,
         "price_source": price.source,
+        # What the settlement of a call falls back on (`usage.settlement.Said`); nothing here looks at it.
+        "said": {
+            "request_type": operation.request_type,
+            "endpoint": operation.endpoint,
+            "tags": operation.tags,
+            "byok": operation.byok,
+        },
     }
 
 

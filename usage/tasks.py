@@ -35,8 +35,9 @@ def expire_holds() -> None:
 
 @shared_task
 def check_recent_totals() -> None:
-    """Compare the totals of the last days with the log, and limits with it and the open holds; a difference is
-    a bug and logged as an error.
+    """Compare the totals of the last days with the log, and limits with it and the open holds.
+
+    A difference is a bug and logged as an error.
     """
     end = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     found = drift.check(start=end - timedelta(days=DRIFT_CHECK_DAYS), end=end)

@@ -11,17 +11,21 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from django.core import exceptions as django_errors
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.utils import timezone
 from rest_framework import exceptions as drf_errors
 from rest_framework.views import set_rollback
 
 from alwrity_billing.api.authentication import CHALLENGE
 from alwrity_billing.api.envelopes import API_PREFIX, is_legacy, to_json
-from usage.core.errors import BillingError
+from usage import rate_limits
+from usage.core.errors import BillingError, UsageLimitExceededException
+from usage.operations import Decision
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +80,7 @@ class Problem:
     code: str
     message: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def problem_of(error: BaseException) -> Problem | None:
@@ -88,6 +93,7 @@ def problem_of(error: BaseException) -> Problem | None:
                 code=error.error_code,
                 message=error.message,
                 details=error.details | hint,
+                headers=_rate_limits(error),
             )
         case drf_errors.ValidationError():
             return _validation_problem(error)
@@ -108,6 +114,7 @@ def response_to(problem: Problem, *, path: str) -> HttpResponse:
     response = HttpResponse(
         to_json(body, money_as_numbers=legacy),
         status=problem.status,
+        headers=problem.headers,
         content_type="application/json" if legacy else "application/problem+json",
     )
     if problem.status == HTTPStatus.UNAUTHORIZED:
@@ -176,6 +183,14 @@ def _instead_of_page(response: HttpResponse, *, path: str) -> HttpResponse:
         response[name] = value
     response["Content-Length"] = str(len(answer.content))
     return response
+
+
+def _rate_limits(error: BillingError) -> dict[str, str]:
+    """The RateLimit fields of a refusal: the limits its decision consulted."""
+    if not isinstance(error, UsageLimitExceededException) or "decision" not in error.details:
+        return {}
+    decision = msgspec.convert(error.details["decision"], Decision)
+    return rate_limits.of_decision(decision, at=timezone.now())
 
 
 def _unexpected(error: BaseException | None, *, path: str) -> Problem:

@@ -3,26 +3,18 @@
 Drawn up in OpenAPI 3.0, which generators of clients read best.
 """
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from django.http import HttpRequest
 from drf_spectacular.generators import SchemaGenerator
 
-from alwrity_billing.api.envelopes import API_PREFIX, is_legacy
-from usage.api.events import Report
-from usage.events import UsageEvent
-from usage.ingest import MAX_EVENTS
+from alwrity_billing.api import metering_schema
+from alwrity_billing.api.envelopes import is_legacy
 
 Schema = dict[str, Any]
 
 COMPONENT = "#/components/schemas/{name}"
-EVENTS_PATH = f"{API_PREFIX}usage/events"
-# How `alwrity_billing.api.authentication` names the ways to send a key; only keys have the scope ingest.
-KEY_SCHEMES = ("apiKey", "bearer")
-NULL = {"type": "null"}
 
 # Errors every endpoint may answer with; `default` covers the rest, such as a method it does not take.
 ERRORS = {
@@ -32,7 +24,6 @@ ERRORS = {
     "404": "There is no such account or address.",
     "default": "Any other error.",
 }
-EVENT_ERRORS = {**ERRORS, "413": "The body or the batch is over its bound."}
 
 FAILURE: Schema = {
     "type": "object",
@@ -60,6 +51,8 @@ PROBLEM: Schema = {
             "description": "Each fault, with the `parameter` it is in or the JSON `pointer` to its field.",
             "items": {"type": "object", "additionalProperties": {"type": "string"}},
         },
+        "pointer": {"type": "string", "description": "JSON pointer to the field of the body that is wrong."},
+        "hint": {"type": "string", "description": "What a person can do about it."},
     },
     "additionalProperties": True,
 }
@@ -83,10 +76,14 @@ def complete_schema(
             operation["responses"] |= _errors(ERRORS, legacy=is_legacy(path))
         # The slash at the end is optional there; the schema shows the form without it.
         paths[path.rstrip("/") if is_legacy(path) else path] = operations
-    paths[EVENTS_PATH] = {"post": _post_events()}
+    for path, operations in metering_schema.paths().items():
+        for operation in operations.values():
+            told = operation["responses"]
+            operation["responses"] = {**_errors(ERRORS, legacy=False), **told}
+        paths[path] = operations
     result["paths"] = dict(sorted(paths.items()))
     schemas = result["components"].setdefault("schemas", {})
-    schemas |= {"Failure": FAILURE, "Problem": PROBLEM, **_event_schemas()}
+    schemas |= {"Failure": FAILURE, "Problem": PROBLEM, **metering_schema.components()}
     return result
 
 
@@ -106,57 +103,3 @@ def _errors(errors: Mapping[str, str], *, legacy: bool) -> Schema:
     media_type, name = ("application/json", "Failure") if legacy else ("application/problem+json", "Problem")
     content = {media_type: {"schema": {"$ref": COMPONENT.format(name=name)}}}
     return {status: {"description": sentence, "content": content} for status, sentence in errors.items()}
-
-
-def _post_events() -> Schema:
-    """The operation of the one plain Django view, which decodes with msgspec and knows no serializers."""
-    one: Schema = {"$ref": COMPONENT.format(name=UsageEvent.__name__)}
-    batch: Schema = {"type": "array", "minItems": 1, "maxItems": MAX_EVENTS, "items": one}
-    success = {"application/json": {"schema": {"$ref": COMPONENT.format(name=Report.__name__)}}}
-    return {
-        "operationId": "record_events",
-        "tags": ["Metering"],
-        "description": (
-            "Record usage events, each exactly once: one CloudEvent, a batch, or plain JSON of the same "
-            "fields. One bad event never loses the good ones. The body may be sent with "
-            "Content-Encoding: gzip. Needs the scope ingest."
-        ),
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/cloudevents+json": {"schema": one},
-                "application/cloudevents-batch+json": {"schema": batch},
-                "application/json": {"schema": {"oneOf": [one, batch]}},
-            },
-        },
-        "security": [{name: []} for name in KEY_SCHEMES],
-        "responses": {
-            "200": {"description": "One outcome per event.", "content": success},
-            **_errors(EVENT_ERRORS, legacy=False),
-        },
-    }
-
-
-def _event_schemas() -> Schema:
-    """An event and the report on a batch, drawn from the very structs that decode and encode them."""
-    _, components = msgspec.json.schema_components([UsageEvent, Report], ref_template=COMPONENT)
-    return {name: _in_openapi(component) for name, component in components.items()}
-
-
-def _in_openapi(schema: Any) -> Any:
-    """A JSON Schema as OpenAPI 3.0 writes it: `nullable` instead of the null type, no empty `required`."""
-    match schema:
-        case {"anyOf": [*choices], **rest} if NULL in choices:
-            rest.pop("default", None)
-            others = [_in_openapi(choice) for choice in choices if choice != NULL]
-            only = others[0] if len(others) == 1 and "$ref" not in others[0] else {"anyOf": others}
-            return {**rest, **only, "nullable": True}
-        case {"required": [], **rest}:
-            return _in_openapi(rest)
-        case {"description": str(docstring), **rest}:
-            return {"description": inspect.cleandoc(docstring), **_in_openapi(rest)}
-        case dict():
-            return {name: _in_openapi(member) for name, member in schema.items()}
-        case list():
-            return [_in_openapi(member) for member in schema]
-    return schema

@@ -17,13 +17,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from usage import queries
+from usage import limits, queries
 from usage.api.amounts import NumberField
 from usage.api.caller import account_read
-from usage.api.names import under_known_names
+from usage.api.names import EXA, METAPHOR, under_known_names
 from usage.api.parameters import MonthField, read_query
 from usage.core.money import ZERO
-from usage.models import Account
+from usage.models import Account, Window
 from usage.queries import NOTHING, Totals
 
 # The limits that existing front ends look up by name.
@@ -70,9 +70,25 @@ def terms_of(_account: Account) -> Terms:
     return Terms(plan_name="No plan", tier="free", features=())
 
 
-def limits_of(_account: Account) -> LimitAmounts:
-    """The limits in force by name. Usage is metered and nothing is enforced, so each is unlimited."""
-    return dict.fromkeys(LIMIT_NAMES)
+def limits_of(account: Account, *, at: datetime) -> LimitAmounts:
+    """The limits of the billing period by name, the strictest of those that share one; a name these front
+    ends know and no limit bears is unlimited.
+    """
+    amounts: dict[str, Decimal | None] = dict.fromkeys(LIMIT_NAMES)
+    for state in limits.states(account, at=at):
+        if state.window == Window.PERIOD and state.amount is not None:
+            known = amounts.get(state.name)
+            amounts[state.name] = state.amount if known is None else min(known, state.amount)
+        elif state.window == Window.PERIOD:
+            amounts.setdefault(state.name)
+    return {**amounts, **_under_both_names(amounts)}
+
+
+def _under_both_names(amounts: LimitAmounts) -> LimitAmounts:
+    """One provider stands under two names: what limits it limits both."""
+    metaphor, exa = (amounts.get(f"{name}_calls") for name in (METAPHOR, EXA))
+    both = [amount for amount in (metaphor, exa) if amount is not None]
+    return dict.fromkeys((f"{METAPHOR}_calls", f"{EXA}_calls"), min(both, default=None))
 
 
 def alerts_of(_account: Account) -> list[dict[str, Any]]:
@@ -183,7 +199,7 @@ def usage_stats(account: Account, *, month: tuple[int, int] | None, at: datetime
         "last_updated": updated_at or at,
         "alerts": alerts_of(account),
         **_usage(billed),
-        **_standing(billed, terms=terms_of(account), limits=limits_of(account)),
+        **_standing(billed, terms=terms_of(account), limits=limits_of(account, at=at)),
     }
 
 

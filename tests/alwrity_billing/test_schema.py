@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.test import Client
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 from playwright.sync_api import sync_playwright
@@ -22,12 +23,17 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.support.authorizing import an_operation
 from tests.support.cast import an_account
 from tests.support.contract import published_schema
 from tests.support.credentials import a_key
 from tests.support.usage_rows import a_log_row, a_period, a_price, a_rollup, a_summary
+from usage import authorization
+from usage.api.authorizations import AuthorizationStanding, ExtensionRequest
 from usage.events import ReportedCost, Tags, Units, UsageData, UsageEvent
 from usage.models import Scope
+from usage.operations import AuthorizationRequest, Authorized, Decision, Held, LimitStanding, Operation
+from usage.settlement import CallQuantities, Settled, SettlementRequest
 
 CASES_PER_ENDPOINT = 40
 # No 500, and nothing the schema does not announce.
@@ -38,12 +44,23 @@ ANNOUNCED: list[CheckFunction] = [
     response_schema_conformance,
 ]
 READING = [
+    "/api/billing/limits",
     "/api/subscription/pricing",
     "/api/subscription/usage-logs",
     "/api/subscription/usage/{user_id}",
     "/api/subscription/usage/{user_id}/trends",
     "/api/usage/current",
     "/api/usage/history",
+    "/api/usage/limits",
+]
+AUTHORIZATION = "/api/usage/authorizations/{authorization_id}"
+SENDING = [
+    ("POST", "/api/usage/events"),
+    ("POST", "/api/usage/authorizations"),
+    ("GET", AUTHORIZATION),
+    ("POST", f"{AUTHORIZATION}/settle"),
+    ("POST", f"{AUTHORIZATION}/extend"),
+    ("POST", f"{AUTHORIZATION}/release"),
 ]
 
 
@@ -87,7 +104,8 @@ def test_the_schema_is_served_to_anyone(client: Client, format_: str, media_type
 
 
 def test_every_endpoint_is_shown_without_a_slash_at_its_end(raw: dict[str, Any]) -> None:
-    assert {*READING, "/api/usage/events"} <= raw["paths"].keys()
+    shown = {*READING, *(path for _, path in SENDING), "/api/subscription/preflight-check"}
+    assert shown <= raw["paths"].keys()
     assert not [path for path in raw["paths"] if path.endswith("/")]
 
 
@@ -124,10 +142,15 @@ def test_errors_are_shown_in_the_form_of_their_group(
         }
 
 
-@pytest.mark.parametrize("struct", [UsageEvent, UsageData, Units, Tags, ReportedCost])
-def test_an_event_is_shown_with_every_field_it_is_decoded_with(
-    raw: dict[str, Any], struct: type[msgspec.Struct]
-) -> None:
+@pytest.mark.parametrize(
+    "struct",
+    [
+        UsageEvent, UsageData, Units, Tags, ReportedCost,
+        AuthorizationRequest, Operation, Authorized, Decision, LimitStanding, Held,
+        SettlementRequest, CallQuantities, Settled, ExtensionRequest, AuthorizationStanding,
+    ],
+)  # fmt: skip
+def test_a_struct_is_shown_with_every_field_it_has(raw: dict[str, Any], struct: type[msgspec.Struct]) -> None:
     shown = raw["components"]["schemas"][struct.__name__]["properties"]
 
     assert shown.keys() == {field.encode_name for field in msgspec.structs.fields(struct)}
@@ -154,11 +177,27 @@ def test_reading_answers_as_announced_whatever_is_asked(path: str, mode: Generat
 
 @pytest.mark.usefixtures("kept_connection")
 @pytest.mark.parametrize("mode", GenerationMode)
-def test_recording_answers_as_announced_whatever_is_sent(mode: GenerationMode) -> None:
-    key = a_key(an_account(), scopes=(Scope.INGEST,)).plain
-    operation = published_schema()["/api/usage/events"]["POST"]
+@pytest.mark.parametrize(("method", "path"), SENDING)
+def test_metering_answers_as_announced_whatever_is_sent(method: str, path: str, mode: GenerationMode) -> None:
+    account = an_account()
+    a_price()
+    a_period(account)
+    key = a_key(account, scopes=(Scope.INGEST,)).plain
+    granted = authorization.authorize([an_operation(calls=1000)], customer="acme", at=timezone.now())
+    operation = published_schema()[path][method]
 
-    hold_to_its_word(operation.as_strategy(generation_mode=mode), key=key)
+    anyone = operation.as_strategy(generation_mode=mode)
+    ours = operation.as_strategy(generation_mode=mode, path_parameters={"authorization_id": granted.id})
+    hold_to_its_word(anyone | ours if path.startswith(AUTHORIZATION) else anyone, key=key)
+
+
+@pytest.mark.usefixtures("kept_connection")
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_checking_answers_as_announced_whatever_is_asked(mode: GenerationMode) -> None:
+    a_price()
+    operation = published_schema()["/api/subscription/preflight-check"]["POST"]
+
+    hold_to_its_word(operation.as_strategy(generation_mode=mode), key=a_key(an_account()).plain)
 
 
 @pytest.mark.browser

@@ -9,10 +9,12 @@ import time_machine
 from pytest_django import DjangoAssertNumQueries
 
 from alwrity_billing.api.usage_stats import LIMIT_NAMES, usage_percentages, usage_status
+from tests.support.authorizing import a_limit, limit
 from tests.support.cast import NOW, a_member, a_user, an_account
 from tests.support.contract import ask
 from tests.support.credentials import a_key
 from tests.support.usage_rows import MARCH, a_period, a_summary
+from usage.models import LimitSource
 from usage.providers import PROVIDERS
 from usage.queries import Totals
 
@@ -111,6 +113,47 @@ class TestPlanAndLimits:
         assert data["usage_percentages"] == dict.fromkeys({*names, "cost"}, 0)
         assert (data["usage_status"], data["alerts"]) == ("active", [])
 
+    def test_limits_of_the_period_are_shown_by_their_names(self) -> None:
+        march = a_period(an_account())
+        limit(
+            a_limit(40, scope="provider", value="openai", name="openai_calls"),
+            a_limit(0, scope="provider", value="stability", name="stability_calls"),
+            a_limit(None, scope="provider", value="gemini", name="gemini_calls"),
+            a_limit(9, "images", name="image_credits"),
+            a_limit(5, window="minute", name="mistral_calls"),
+        )
+
+        limits = ask(STATS, user=a_member(march.account)).data["limits"]
+        shown = {
+            name: (limits["limits"][name], limits["limit_states"][name])
+            for name in ("openai_calls", "stability_calls", "gemini_calls", "image_credits", "mistral_calls")
+        }
+        assert shown == {
+            "openai_calls": (40, "capped"),
+            "stability_calls": (0, "none"),
+            "gemini_calls": (0, "unlimited"),
+            "image_credits": (9, "capped"),
+            # That is a rate, of which a period knows nothing.
+            "mistral_calls": (0, "unlimited"),
+        }
+
+    def test_of_limits_that_share_a_name_the_strictest_is_shown_and_filled(self) -> None:
+        march = a_period(an_account())
+        limit(a_limit("10", "cost", name="monthly_cost"))
+        limit(a_limit("2", "cost", name="monthly_cost"), source=LimitSource.BUDGET)
+        a_summary(march, cost="1.7")
+
+        data = ask(STATS, user=a_member(march.account)).data
+        assert data["limits"]["limits"]["monthly_cost"] == 2
+        assert (data["usage_percentages"]["cost"], data["usage_status"]) == (85, "warning")
+
+    def test_a_limit_of_metaphor_limits_exa(self) -> None:
+        march = a_period(an_account())
+        limit(a_limit(5, scope="provider", value="metaphor", name="metaphor_calls"))
+
+        limits = ask(STATS, user=a_member(march.account)).data["limits"]["limits"]
+        assert (limits["metaphor_calls"], limits["exa_calls"]) == (5, 5)
+
 
 class TestStanding:
     def test_a_capped_limit_is_filled_by_the_calls_of_its_provider(self) -> None:
@@ -182,7 +225,7 @@ class TestAccess:
             a_summary(march, provider=provider)
         key = a_key(march.account).plain
 
-        # The period, its providers, when it was updated; the others verify the key and note its use.
-        with django_assert_max_num_queries(6):
+        # The period, its providers, when it was updated, limits; the others verify the key and note its use.
+        with django_assert_max_num_queries(7):
             answer = ask(STATS, key=key)
         assert answer.data["total_calls"] == len(PROVIDERS)

@@ -1,29 +1,22 @@
 """POST /api/usage/events: usage comes in. A plain Django view: DRF would cost more than the work."""
 
-import re
-import zlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from usage import access
+from usage.api.bodies import UNREADABLE, body_of, explain
 from usage.core.errors import InvalidRequest, TooLarge
 from usage.events import Outcome, UsageEvent
 from usage.ingest import MAX_EVENTS, Window, ingest
 from usage.models import Account, Scope
-
-GZIP_WINDOW_BITS = 31
-# What msgspec raises for bytes that are no JSON of ours: malformed, not UTF-8, or nested beyond sense.
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-FIELD_NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(.*)`$")
 
 _read_one = msgspec.json.Decoder(msgspec.Raw)
 _split_batch = msgspec.json.Decoder(list[msgspec.Raw])
@@ -48,7 +41,7 @@ def post_events(request: HttpRequest) -> HttpResponse:
     principal = access.principal_of(request, at=timezone.now())
     access.require(principal, Scope.INGEST)
     account = None if principal.accounts is None else access.account_for(principal, scope=Scope.INGEST)
-    body = body_of(request)
+    body = body_of(request, limit=settings.INGEST_MAX_BODY_BYTES)
     # Only now: a slow upload must not be recorded in a period that has ended meanwhile.
     outcomes = record(body, at=timezone.now(), account=account)
     return HttpResponse(_encoder.encode(report(outcomes)), content_type="application/json")
@@ -83,59 +76,6 @@ def window(at: datetime) -> Window:
     return Window(earliest=at - settings.INGEST_HORIZON, latest=at + settings.INGEST_MAX_CLOCK_SKEW)
 
 
-def body_of(request: HttpRequest) -> bytes:
-    """The request's body with gzip undone, bounded in both forms; raises TooLarge, InvalidRequest."""
-    body = raw_body(request)
-    match request.headers.get("Content-Encoding", "").strip().lower():
-        case "" | "identity":
-            return body
-        case "gzip":
-            return gunzip(body)
-        case other:
-            raise InvalidRequest(
-                f"Content-Encoding {other!r} is not understood: send gzip, or none.",
-                code="encoding_unknown",
-            )
-
-
-def raw_body(request: HttpRequest) -> bytes:
-    """The body as it was sent; one sent in chunks has no length, and Django reads none of it by itself."""
-    chunked = "Content-Length" not in request.headers and request.META.get("wsgi.input_terminated")
-    try:
-        body: bytes = (
-            request.META["wsgi.input"].read(settings.INGEST_MAX_BODY_BYTES + 1) if chunked else request.body
-        )
-    except RequestDataTooBig:
-        raise too_large() from None
-    if len(body) > settings.INGEST_MAX_BODY_BYTES:
-        raise too_large()
-    return body
-
-
-def gunzip(body: bytes) -> bytes:
-    """`body` uncompressed, all members, never further than the bound: a bomb is refused before it grows."""
-    plain = b""
-    while body:
-        stream = zlib.decompressobj(GZIP_WINDOW_BITS)
-        try:
-            plain += stream.decompress(body, settings.INGEST_MAX_BODY_BYTES + 1 - len(plain))
-        except zlib.error as wrong:
-            raise InvalidRequest(f"The body is not valid gzip ({wrong}).", code="encoding_invalid") from wrong
-        if len(plain) > settings.INGEST_MAX_BODY_BYTES:
-            raise too_large()
-        if not stream.eof:
-            raise InvalidRequest("The gzip body is cut off.", code="encoding_invalid")
-        body = stream.unused_data
-    return plain
-
-
-def too_large() -> TooLarge:
-    limit = settings.INGEST_MAX_BODY_BYTES
-    return TooLarge(
-        f"The body is over {limit} bytes uncompressed: send smaller batches.", details={"limit": limit}
-    )
-
-
 def split(body: bytes) -> list[msgspec.Raw]:
     """The events of a body that holds one object or an array of them, not decoded yet."""
     try:
@@ -155,28 +95,16 @@ def split(body: bytes) -> list[msgspec.Raw]:
 def undecodable(raw: msgspec.Raw, position: int, wrong: Exception) -> Outcome:
     """The outcome of an event that is malformed, with whatever identity can be read from it."""
     sentence, pointer = explain(wrong)
+    named = identity(raw)
     return Outcome(
         index=position,
         outcome="rejected",
-        **identity(raw),
+        source=named.get("source", ""),
+        id=named.get("id", ""),
         code="event_invalid" if isinstance(wrong, msgspec.ValidationError) else "json_invalid",
         pointer=pointer,
         message=sentence,
     )
-
-
-def explain(wrong: Exception) -> tuple[str, str]:
-    """msgspec's words as a sentence and a JSON pointer to the field they are about.
-
-    Attribute names of OpenTelemetry contain dots, so a path is not simply its segments:
-    "$.data.units.pages" is /data/units/pages, "$.data.gen_ai.usage.input_tokens" has two segments.
-    """
-    sentence, _, path = str(wrong).partition(" - at `")
-    head, dot, attribute = path.removesuffix("`").removeprefix("$").partition(".gen_ai.")
-    pointer = head.replace(".", "/") + (f"/gen_ai.{attribute}" if dot else "")
-    if (named := FIELD_NAMED.search(sentence)) is not None:
-        pointer += "/" + named[1].replace("~", "~0").replace("/", "~1")
-    return f"{sentence}.", pointer
 
 
 def identity(raw: msgspec.Raw) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import logging
 import math
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -10,10 +9,8 @@ from typing import Any
 import msgspec
 from django.http import HttpResponse
 
-from usage.core import ratelimit
 from usage.core.errors import BillingError, EnforcementUnavailable
-from usage.metering.refusals import EXTENSION, MAX_CHAIN, find_refusal, rate_limits
-from usage.operations import LimitStanding
+from usage.metering.refusals import find_behind, find_refusal, rate_limits_of
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +19,7 @@ CONTENT_TYPE = "application/problem+json"
 
 def told_by(error: BaseException) -> BillingError | None:
     """The refusal or the unavailable enforcement behind `error`, as libraries wrap it; None behind others."""
-    return find_refusal(error) or _outage_behind(error)
+    return find_refusal(error) or find_behind(error, EnforcementUnavailable)
 
 
 def problem_response(error: BillingError) -> HttpResponse:
@@ -49,32 +46,11 @@ def problem_response(error: BillingError) -> HttpResponse:
     )
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
-    for name, value in ratelimit.headers(rate_limits(_standings(error), at=datetime.now(UTC))).items():
+    for name, value in rate_limits_of(error, at=datetime.now(UTC)).items():
         response[name] = value
     return response
-
-
-def _outage_behind(error: BaseException) -> EnforcementUnavailable | None:
-    link: BaseException | None = error
-    for _ in range(MAX_CHAIN):
-        if link is None or isinstance(link, EnforcementUnavailable):
-            return link
-        extensions = getattr(getattr(link, "response", None), "extensions", None)
-        told = extensions.get(EXTENSION) if isinstance(extensions, Mapping) else None
-        if isinstance(told, EnforcementUnavailable):
-            return told
-        link = link.__cause__ or link.__context__
-    return None
 
 
 def _retry_after(error: BillingError) -> int | None:
     seconds: Any = error.details.get("retry_after")
     return math.ceil(seconds) if isinstance(seconds, int | float) else None
-
-
-def _standings(error: BillingError) -> list[LimitStanding]:
-    decision = error.details.get("decision", {})
-    try:
-        return msgspec.convert(decision.get("limits", []), list[LimitStanding], strict=False)
-    except (AttributeError, msgspec.ValidationError):
-        return []

@@ -25,7 +25,8 @@ class Grant:
     """Permission for an intent. `authorization` is what the events of its calls name.
 
     `output_caps` has, for each operation, the tokens one of its calls may at most generate, all choices
-    together; None where the output is not counted in tokens. `decision` is None when enforcement was unreachable and the policy is to let pass.
+    together; None where the output is not counted in tokens. `decision` is None when enforcement was
+    unreachable and the policy is to let pass.
     """
 
     authorization: str

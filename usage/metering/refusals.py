@@ -6,26 +6,24 @@ answer, where `find_refusal` finds it along the chain of exceptions.
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from usage.core import ratelimit
+from usage import rate_limits
 from usage.core.errors import BillingError, UsageLimitExceededException
 from usage.operations import LimitStanding
 from usage.providers import Provider
+
+Found = TypeVar("Found", bound=BillingError)
 
 # Under this key our exception lies in the `extensions` of a synthetic answer.
 EXTENSION = "refusal"
 # How many exceptions are looked at along a chain; real ones have a handful.
 MAX_CHAIN = 50
-
-# Amounts in whole numbers, as the RateLimit fields need; what is left is money or seconds.
-_COUNTED = ("calls", "tokens", "searches", "images", "pages", "characters")
-_WINDOW_S = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,28 +43,11 @@ def answer_to(refusal: BillingError, *, provider: Provider, at: datetime | None 
         "Content-Type": "application/json",
         "x-should-retry": "false",
         **_waiting(refusal.details),
-        **ratelimit.headers(rate_limits(_standings(refusal.details), at=at or datetime.now(UTC))),
+        **rate_limits_of(refusal, at=at or datetime.now(UTC)),
     }
     return RefusedAnswer(
         status=refusal.status, headers=headers, body=msgspec.json.encode(shape(refusal, message))
     )
-
-
-def rate_limits(standings: Iterable[LimitStanding], *, at: datetime) -> list[ratelimit.RateLimit]:
-    """Those of a decision's limits that the RateLimit fields can carry: limited, in whole units."""
-    return [
-        ratelimit.RateLimit(
-            name=standing.name,
-            quota=int(standing.limit),
-            remaining=int(standing.remaining or 0),
-            window_s=_WINDOW_S.get(standing.window),
-            reset_s=None
-            if standing.resets_at is None
-            else max(0, math.ceil((standing.resets_at - at).total_seconds())),
-        )
-        for standing in standings
-        if standing.measure in _COUNTED and standing.limit is not None
-    ]
 
 
 def find_refusal(error: BaseException) -> UsageLimitExceededException | None:
@@ -74,6 +55,11 @@ def find_refusal(error: BaseException) -> UsageLimitExceededException | None:
 
     Libraries wrap what happens in a transport in errors of their own; most keep the answer on them.
     """
+    return find_behind(error, UsageLimitExceededException)
+
+
+def find_behind(error: BaseException, kind: type[Found]) -> Found | None:
+    """The same for any kind of our errors that a transport tells."""
     waiting: deque[BaseException] = deque([error])
     seen: set[int] = set()
     while waiting and len(seen) < MAX_CHAIN:
@@ -81,20 +67,25 @@ def find_refusal(error: BaseException) -> UsageLimitExceededException | None:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        found = one if isinstance(one, UsageLimitExceededException) else _refusal_on_answer(one)
+        found = one if isinstance(one, kind) else _told_on_answer(one, kind)
         if found is not None:
             return found
         waiting.extend(linked for linked in (one.__cause__, one.__context__) if linked is not None)
     return None
 
 
-def _refusal_on_answer(error: BaseException) -> UsageLimitExceededException | None:
+def _told_on_answer(error: BaseException, kind: type[Found]) -> Found | None:
     for name in ("response", "raw_response"):
         extensions = getattr(getattr(error, name, None), "extensions", None)
         found = extensions.get(EXTENSION) if isinstance(extensions, Mapping) else None
-        if isinstance(found, UsageLimitExceededException):
+        if isinstance(found, kind):
             return found
     return None
+
+
+def rate_limits_of(refusal: BillingError, *, at: datetime) -> dict[str, str]:
+    """The RateLimit fields of the limits that a refusal consulted."""
+    return rate_limits.of_standings(_standings_of(refusal.details), held=False, at=at)
 
 
 def _waiting(details: Mapping[str, Any]) -> dict[str, str]:
@@ -102,7 +93,7 @@ def _waiting(details: Mapping[str, Any]) -> dict[str, str]:
     return {"Retry-After": str(max(0, math.ceil(seconds)))} if isinstance(seconds, int | float) else {}
 
 
-def _standings(details: Mapping[str, Any]) -> Sequence[LimitStanding]:
+def _standings_of(details: Mapping[str, Any]) -> Sequence[LimitStanding]:
     """The limits in a refusal's details; none where they are not of that form."""
     decision = details.get("decision", details)
     try:

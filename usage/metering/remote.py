@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 import httpx2
 import msgspec
@@ -16,12 +15,11 @@ from usage.core.errors import BillingError, EnforcementUnavailable, InvalidReque
 from usage.events import UsageEvent
 from usage.metering.circuit import Circuit
 from usage.metering.http_api import MeteringApi, ServerFault
+from usage.metering.policy import FailPolicy, fail_policy_of, without_answer
 from usage.metering.protocol import UNENFORCED, Grant, Intent
 from usage.metering.sender import ACCEPTED, Backoff, Sender
 from usage.metering.spool import DEFAULT_MAX_BYTES, Spool
 from usage.operations import AuthorizationRequest, Authorized
-
-FailPolicy = Literal["closed", "open"]
 
 TIMEOUT_S = 2.0
 RETRIES = 2
@@ -54,11 +52,9 @@ class RemoteMeter:
         spool_bytes: int = DEFAULT_MAX_BYTES,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        if fail not in ("closed", "open"):
-            raise InvalidRequest(f'fail is {fail!r}: it takes "closed" or "open".')
         if retries < 0:
             raise InvalidRequest(f"retries is {retries}: it takes 0 or more.")
-        self._fail = fail
+        self._fail = fail_policy_of(fail)
         self._api = MeteringApi(base_url, api_key, timeout_s=timeout_s, transport=transport)
         self._circuit = Circuit(attempts=retries + 1)
         self._spool = Spool(spool, max_bytes=spool_bytes)
@@ -89,7 +85,7 @@ class RemoteMeter:
             self._require_room()
             authorization = self._ask(request_for(intent))
         except (EnforcementUnavailable, ServerFault) as outage:
-            return self._without_answer(intent, outage)
+            return without_answer(intent, outage, fail=self._fail)
         caps = tuple(estimate.max_output_tokens for estimate in authorization.decision.operations)
         if (asked := len(intent.operations)) != len(caps):
             raise BillingError(
@@ -165,13 +161,6 @@ class RemoteMeter:
     def _answered(self) -> None:
         if self._circuit.succeeded():
             self._sender.hurry()
-
-    def _without_answer(self, intent: Intent, outage: BillingError) -> Grant:
-        """What the policy makes of an outage."""
-        if self._fail == "closed":
-            raise EnforcementUnavailable(outage.message, code=outage.error_code) from outage
-        own_caps = tuple(operation.max_output_tokens for operation in intent.operations)
-        return Grant(authorization=UNENFORCED, output_caps=own_caps)
 
     def _send_directly(self, event: UsageEvent, unkept: TrackingException) -> None:
         """Send `event` past the spool, as there is no other way left to keep it."""

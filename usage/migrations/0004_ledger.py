@@ -378,6 +378,9 @@ BEGIN
             operations := v_known.operations;
             created_at := v_known.created_at;
             expires_at := v_known.expires_at;
+            SELECT period.period_end INTO period_end FROM billing_periods period
+            WHERE period.account_id = v_account
+              AND period.period_start <= v_known.created_at AND period.period_end > v_known.created_at;
             RETURN;
         END IF;
     END IF;
@@ -404,7 +407,7 @@ BEGIN
             request_type text COLLATE "C", team text COLLATE "C", project text COLLATE "C", calls integer,
             input_tokens bigint, output_cap bigint, known_cap bigint, output_price numeric, cost numeric,
             searches bigint, images bigint, pages bigint, seconds numeric, characters bigint,
-            price_id bigint, price_source text
+            price_id bigint, price_source text, said jsonb
         )
         CROSS JOIN LATERAL (
             SELECT COALESCE(wish.output_cap, LEAST(wish.known_cap, COALESCE(
@@ -415,7 +418,7 @@ BEGIN
         v_priced := v_priced || json_build_array(
             v_wish.provider, v_wish.model, v_wish.calls, v_wish.cap, v_wish.tokens, v_wish.worst_cost,
             v_wish.searches, v_wish.images, v_wish.pages, v_wish.seconds, v_wish.characters,
-            v_wish.price_id, v_wish.price_source
+            v_wish.price_id, v_wish.price_source, COALESCE(v_wish.said, '{}')
         );
         INSERT INTO usage_holds (authorization_id, position, account_id, created_at, expires_at, provider,
             kind, model, request_type, team, project, calls, tokens, cost, searches, images, pages, seconds,
