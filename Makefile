@@ -16,7 +16,7 @@ AS_PRODUCTION = PRODUCTION=true DEBUG=false DATABASE_URL=postgresql://nobody@127
 	SECRET_KEY=this-value-only-serves-the-check-of-production-settings-0123456789
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench
+.PHONY: help run test lint format bench torture
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ format: $(READY) ## rewrite the code in the project's style
 
 bench: $(READY) ## measure, after checking the sums (ARGS="--help" for more)
 	$(ENV) -m benchmarks $(ARGS)
+
+torture: $(READY) ## race, kill and crash the ledger (ARGS="--minutes 5 --clients 64 --seeds 50")
+	$(ENV) -m tests.torture $(ARGS)
 
 # The environment, from the lock file; made again whenever that or the list of dependencies changes.
 $(READY): uv.lock pyproject.toml
