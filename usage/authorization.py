@@ -31,7 +31,7 @@ from usage.core.errors import (
 from usage.core.money import format_amount
 from usage.decisions import Priced, Touched
 from usage.models import Account, Authorization, AuthorizationState
-from usage.operations import Authorized, Decision, Held, Operation
+from usage.operations import MAX_OPERATIONS, Authorized, Decision, Held, Operation
 from usage.pricebook import current_book, remembered_book
 
 MAX_KEY_LENGTH = 128
@@ -48,6 +48,7 @@ ANSWER_FIELDS = (
 )  # fmt: skip
 
 _encoder = msgspec.json.Encoder()
+_read_wished = msgspec.json.Decoder(list[Operation])
 _read_limits = msgspec.json.Decoder(list[list[Touched]])
 _read_operations = msgspec.json.Decoder(list[Priced])
 
@@ -186,6 +187,7 @@ def _ask(
     operations: Sequence[Operation], *, customer: str, at: datetime, lifetime: timedelta, key: str
 ) -> Answer:
     """Ask the database; mend what it misses (new prices, a new period) and ask again."""
+    _check(operations)
     # PostgreSQL knows no NUL, so no account's id and no key holds one.
     if "\x00" in customer:
         raise _unknown(customer)
@@ -226,6 +228,22 @@ def _ask(
             case _:
                 return answer
     raise EnforcementUnavailable("The price book is changing just now: try again in a moment.")
+
+
+def _check(operations: Sequence[Operation]) -> None:
+    """Raise InvalidRequest for operations built in Python that break the bounds of their own type."""
+    if not 1 <= len(operations) <= MAX_OPERATIONS:
+        raise InvalidRequest(
+            f"An authorization takes 1 to {MAX_OPERATIONS} operations, not {len(operations)}."
+        )
+    try:
+        _read_wished.decode(_encoder.encode(operations))
+    except msgspec.ValidationError as wrong:
+        raise InvalidRequest(f"The operations break the bounds of their own type: {wrong}.") from wrong
+    for each in operations:
+        # PostgreSQL knows no NUL.
+        if "\x00" in each.model + each.request_type + each.tags.team + each.tags.project:
+            raise InvalidRequest("An operation's model, request_type and tags cannot hold a NUL character.")
 
 
 def _unknown(customer: str) -> NotFound:

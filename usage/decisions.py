@@ -10,7 +10,7 @@ import msgspec
 from usage.core.errors import UsageLimitExceededException
 from usage.core.money import ZERO, format_amount
 from usage.core.windows import LENGTHS, room_at
-from usage.models import LimitMode, LimitSource, Window
+from usage.models import LimitSource, Window
 from usage.operations import Decision, LimitStanding, OperationEstimate, PriceRef, Reason
 
 # When a slot of a concurrent limit gets free is not known; asking again a little later is what helps.
@@ -45,6 +45,7 @@ class Touched(msgspec.Struct, frozen=True, array_like=True):
     held: Decimal
     requested: Decimal
     window_start: datetime
+    refused: bool
 
 
 class Priced(msgspec.Struct, frozen=True, array_like=True):
@@ -76,13 +77,8 @@ class Standing:
     counted: Decimal
     room_at: datetime | None
     resets_at: datetime | None
-
-    @property
-    def refused(self) -> bool:
-        """Whether this limit refuses: it blocks, something of it is asked, and there is not enough left."""
-        amount = self.limit.amount
-        blocks = self.limit.mode == LimitMode.BLOCK and amount is not None
-        return blocks and self.requested > 0 and self.counted + self.requested > (amount or ZERO)
+    # The database's verdict, exact to the last decimal; nothing here judges again.
+    refused: bool
 
 
 def standings(
@@ -99,7 +95,7 @@ def standings(
             requested = (
                 max(first.requested, limit.requested) if one_request else first.requested + limit.requested
             )
-            found[limit.id] = replace(first, requested=requested)
+            found[limit.id] = replace(first, requested=requested, refused=first.refused or limit.refused)
     return [_with_room(found[key], at=at, period_end=period_end) for key in sorted(found)]
 
 
@@ -115,6 +111,7 @@ def _first_standing(limit: Touched, *, period_end: datetime | None) -> Standing:
         counted=ZERO if one_request else limit.used + limit.before + held,
         room_at=None,
         resets_at=period_end if limit.window == Window.PERIOD else window_end,
+        refused=limit.refused,
     )
 
 

@@ -11,7 +11,7 @@ from usage.core.rating import BATCH_REQUEST_TYPES, Price, Quantities, dearest, r
 from usage.operations import Operation
 from usage.pricebook import ANY_MODEL, PriceBook
 from usage.providers import PROVIDERS, Provider, find
-from usage.wire.openai_windows import context_window
+from usage.wire.openai_windows import ROUNDING_DIVISOR, context_window
 from usage.wire.output_caps import max_output_of
 
 
@@ -39,6 +39,12 @@ def _worst_case(operation: Operation, position: int, book: PriceBook, *, at: dat
     input_tokens = _input_tokens(operation, position, provider, price, batch=batch)
     tokens = dearest(price, input_tokens=input_tokens, batch=batch)
     quantities = _units(operation, provider)
+    if not _says_what_it_costs(quantities, price, batch=batch):
+        raise PricingException(
+            f"What a call of {provider.name} consumes is not known: give units, an upper bound of them.",
+            code="quantities_missing",
+            details={"pointer": f"/operations/{position}/units"},
+        )
     cost = rate(quantities, price, batch=batch).total + input_tokens * (tokens.input or ZERO)
     known_cap = max_output_of(provider.key, operation.model)
     return {
@@ -95,7 +101,14 @@ def _input_tokens(
             code="quantities_missing",
             details={"pointer": f"/operations/{position}/input_tokens"},
         )
-    return window
+    return window + window // ROUNDING_DIVISOR
+
+
+def _says_what_it_costs(units: Quantities, price: Price, *, batch: bool) -> bool:
+    """Whether the price is by the token or the request, or some unit is named."""
+    rates = price.rates(batch=batch)
+    by_token = rates.tokens.input is not None or rates.tokens.output is not None
+    return by_token or rates.units.request is not None or units._replace(requests=0) != Quantities()
 
 
 def _units(operation: Operation, provider: Provider) -> Quantities:

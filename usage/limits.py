@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from usage import limit_counts, periods
 from usage.authorization import LOCK_ACCOUNT
 from usage.core.errors import InvalidRequest
-from usage.core.money import ZERO
+from usage.core.money import COST_MAX_DIGITS, COST_PLACES, ZERO
 from usage.models import (
     Account,
     BillingPeriod,
@@ -218,8 +218,12 @@ def _wrong(terms: LimitTerms) -> str:
     """What is wrong with a limit, or nothing."""
     if not 0 < len(terms.name) <= MAX_NAME_LENGTH:
         return f"its name must have between 1 and {MAX_NAME_LENGTH} characters"
+    if "\x00" in terms.name + terms.scope_value:
+        return "its name and scope value cannot hold a NUL character"
     if terms.amount is not None and not (terms.amount.is_finite() and terms.amount >= 0):
         return "its amount must not be negative; None is unlimited, 0 is nothing at all"
+    if terms.amount is not None and not _fits(terms.amount):
+        return f"its amount takes {COST_MAX_DIGITS - COST_PLACES} digits and {COST_PLACES} decimals"
     if (terms.scope == LimitScope.EVERYTHING) != (terms.scope_value == ""):
         return "a scope other than everything names its value, and everything names none"
     if len(terms.scope_value) > MAX_VALUE_LENGTH:
@@ -227,3 +231,9 @@ def _wrong(terms: LimitTerms) -> str:
     if terms.window == Window.CONCURRENT and terms.measure != Measure.CALLS:
         return "what runs at the same time is counted in calls"
     return ""
+
+
+def _fits(amount: Decimal) -> bool:
+    """Whether the table holds the finite `amount` exactly."""
+    exponent = amount.normalize().as_tuple().exponent
+    return int(exponent) >= -COST_PLACES and amount.adjusted() < COST_MAX_DIGITS - COST_PLACES

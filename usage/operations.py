@@ -81,7 +81,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     """The answer to "may I?", with every limit consulted and the one that refused first.
 
     `estimated_cost` is the worst case of all operations together, in USD. `retry_after` (seconds) is given
-    where waiting helps, `upgrade` where only a person's decision does.
+    where waiting helps; `upgrade` says of every refusal which person's decision helps.
     """
 
     allowed: bool

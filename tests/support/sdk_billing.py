@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from usage.metering.local import LocalMeter
-
 from tests.support.cast import an_account
 from tests.support.prices import load
 from tests.support.sdk_metering import CUSTOMER
 from usage import price_lists
+from usage.metering.local import LocalMeter
 
 
 @contextmanager
@@ -18,7 +17,11 @@ def billing(provider: str, *, model: str = "*") -> Iterator[LocalMeter]:
     """
     an_account(CUSTOMER)
     load_prices_of(provider, model)
-    yield LocalMeter()
+    meter = LocalMeter()
+    try:
+        yield meter
+    finally:
+        meter.close()
 
 
 def load_prices_of(provider: str, model: str) -> None:

@@ -12,7 +12,7 @@ from tests.support.concurrency import at_once
 from tests.support.recording import prepare, the_row
 from usage import authorization, settlement
 from usage.core.errors import InvalidRequest, TrackingException
-from usage.events import Tags
+from usage.events import Tags, Units
 from usage.models import APIUsageLog, Authorization, Hold
 from usage.operations import Authorized
 from usage.settlement import CallQuantities, Settlement, SettlementRequest
@@ -95,7 +95,7 @@ def test_a_call_on_the_customers_own_key_is_not_billed() -> None:
 
 
 def test_units_are_consumed_like_tokens() -> None:
-    granted = ask(an_operation("stability", "core"))
+    granted = ask(an_operation("stability", "core", units=Units(images=2)))
 
     settled = settle(granted, quantities={"images": 2}).settled
 

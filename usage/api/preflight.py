@@ -19,12 +19,13 @@ from usage.api.amounts import NumberField
 from usage.api.caller import account_read
 from usage.core.errors import PricingException
 from usage.core.money import ZERO
-from usage.events import MAX_COUNT
+from usage.events import MAX_COUNT, NO_UNITS, Units
 from usage.models import Account
 from usage.operations import MAX_OPERATIONS, Decision, LimitStanding, Operation
 from usage.providers import find
 
 # The kind of provider that counts tokens.
+ONE_IMAGE = Units(images=1)
 LANGUAGE_MODELS = "llm"
 
 
@@ -150,7 +151,9 @@ def check(planned: Sequence[Mapping[str, Any]], *, account: Account, at: datetim
 
 
 def operation_of(planned: Mapping[str, Any]) -> Operation:
-    """The call to ask about. Its tokens are counted as output: never less than what the call may cost."""
+    """The call to ask about. Its tokens are counted as output: never less than what the call may cost. These
+    clients name no units: a call that makes images is taken to make one.
+    """
     provider = find(planned.get("actual_provider_name") or "") or find(planned["provider"])
     tokens = planned.get("tokens_requested")
     counted = provider is not None and provider.kind == LANGUAGE_MODELS and tokens is not None
@@ -159,6 +162,7 @@ def operation_of(planned: Mapping[str, Any]) -> Operation:
         model=planned.get("model") or "",
         input_tokens=0 if counted else None,
         max_output_tokens=tokens if counted else None,
+        units=ONE_IMAGE if provider is not None and provider.kind == "image" else NO_UNITS,
         request_type=planned["operation_type"],
     )
 

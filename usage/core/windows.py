@@ -1,7 +1,9 @@
 """When a limit has room again. How windows move on is the database's to know (`usage_limits_at`)."""
 
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil
 
 LENGTHS = {
     "second": timedelta(seconds=1),
@@ -30,13 +32,12 @@ def room_at(
     """
     if requested > amount:
         return None
-    room = amount - requested
+    room = Fraction(amount) - Fraction(requested)
     if counted <= room:
-        fading, left, begins = previous, room - counted, start
+        fading, left, begins = Fraction(previous), room - Fraction(counted), start
     else:
-        fading, left, begins = counted, room, start + length
+        fading, left, begins = Fraction(counted), room, start + length
     if fading <= left:
         return max(begins, at)
-    share = 1 - left / fading
-    passed = (share * (length // MICROSECOND)).to_integral_value(ROUND_CEILING)
-    return max(begins + int(passed) * MICROSECOND, at)
+    passed = ceil((fading - left) * (length // MICROSECOND) / fading)
+    return max(begins + passed * MICROSECOND, at)

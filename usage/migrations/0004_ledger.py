@@ -98,10 +98,12 @@ $$;
 -- What a sliding window still counts of the one before: less the further this one has got.
 CREATE FUNCTION usage_still_counted(previous numeric, window_name text, began timestamptz, p_at timestamptz)
 RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN previous = 0 OR usage_window_length(window_name) IS NULL THEN 0 ELSE previous * (
-        1 - LEAST(GREATEST(EXTRACT(EPOCH FROM p_at - began), 0)
-            / EXTRACT(EPOCH FROM usage_window_length(window_name)), 1)
-    ) END
+    -- Multiplied before it is divided: what is exact stays exact, to the microsecond.
+    SELECT CASE WHEN previous = 0 OR usage_window_length(window_name) IS NULL THEN 0 ELSE
+        previous * LEAST(GREATEST(EXTRACT(EPOCH FROM began + usage_window_length(window_name) - p_at), 0),
+                         EXTRACT(EPOCH FROM usage_window_length(window_name)))
+        / EXTRACT(EPOCH FROM usage_window_length(window_name))
+    END
 $$;
 
 -- The account's limits as they stand at p_at: a window that has moved on has moved its counters on.
@@ -129,8 +131,11 @@ RETURNS TABLE (
     LEFT JOIN billing_periods period
          ON period.account_id = p_account AND period.period_start <= p_at AND period.period_end > p_at
     CROSS JOIN LATERAL (
-        -- Without an open period the last one's usage is past.
-        SELECT usage_window_start(limits."window", p_at, COALESCE(period.period_start, p_at)) AS start
+        -- Without an open period the last one's usage is past, and the next will begin at its end or later.
+        SELECT usage_window_start(limits."window", p_at, COALESCE(period.period_start, (
+            SELECT max(past.period_end) FROM billing_periods past
+            WHERE past.account_id = p_account AND past.period_end <= p_at
+        ))) AS start
     ) span
     WHERE limits.account_id = p_account
 $$;
@@ -256,11 +261,12 @@ BEGIN
         SELECT * FROM unnest(p_pieces) piece WHERE piece.authorization_id IS NOT NULL ORDER BY piece.position
     LOOP
         v_last := false;
-        -- The operation this call was meant by: of its provider; better of its model and type as well.
+        -- The operation this call was meant by: of its provider; better the more it is alike.
         SELECT * INTO v_hold FROM usage_holds hold
         WHERE hold.authorization_id = v_piece.authorization_id AND hold.account_id = v_piece.account_id
           AND hold.provider = v_piece.provider
-        ORDER BY hold.model = v_piece.model DESC, hold.request_type = v_piece.request_type DESC, hold.position
+        ORDER BY hold.model = v_piece.model DESC, hold.request_type = v_piece.request_type DESC,
+                 hold.team = v_piece.team DESC, hold.project = v_piece.project DESC, hold.position
         LIMIT 1;
         v_over := NOT FOUND OR v_piece.tokens > v_hold.tokens OR v_piece.cost > v_hold.cost
             OR v_piece.searches > v_hold.searches OR v_piece.images > v_hold.images
@@ -320,7 +326,7 @@ AUTHORIZE = """
 -- May these operations go ahead? Holds the worst case of one after the other in every limit it touches; when
 -- one has no room, all of it is given back. outcome: granted, refused, paused, replayed, conflict; or what the
 -- caller mends and asks again: account_unknown, prices_changed, period_missing. limits is a JSON array, for each
--- operation an array of the limits it touched, in the order of their ids, as they stood before it.
+-- operation an array of the limits it touched, with the operation held in them.
 CREATE FUNCTION usage_authorize(
     p_customer text, p_prices bigint, p_id uuid, p_key text, p_hash uuid, p_operations jsonb,
     p_default_cap integer, p_lifetime interval, p_at timestamptz,
@@ -467,16 +473,22 @@ BEGIN
             END AS requested
         )
         SELECT COALESCE(json_agg(json_build_array(
-                   touched.id, touched.name, touched.measure, touched.scope, touched.scope_value,
-                   touched."window", touched.mode, touched.source, touched.amount, touched.used,
-                   touched.previous, touched.before, touched.held, touched.requested, touched.window_start
+                   judged.id, judged.name, judged.measure, judged.scope, judged.scope_value,
+                   judged."window", judged.mode, judged.source, judged.amount, judged.used,
+                   judged.previous, judged.before, judged.held, judged.requested, judged.window_start,
+                   judged.refused
                )), '[]'),
-               bool_or(touched.mode = 'block' AND touched.requested > 0 AND touched.amount < CASE
-                   touched."window" WHEN 'request' THEN touched.requested
-                   ELSE touched.used + touched.before + touched.held END),
-               v_slots || array_agg(touched.id) FILTER (WHERE touched."window" = 'concurrent')
+               bool_or(judged.refused),
+               v_slots || array_agg(judged.id) FILTER (WHERE judged."window" = 'concurrent')
         INTO v_touched, v_full, v_slots
-        FROM touched;
+        FROM (
+            SELECT touched.*, touched.mode = 'block' AND touched.requested > 0
+                   AND touched.amount IS NOT NULL AND touched.amount < CASE touched."window"
+                       WHEN 'request' THEN touched.requested
+                       ELSE touched.used + touched.before + touched.held
+                   END AS refused
+            FROM touched
+        ) judged;
         v_all_touched := v_all_touched || v_touched;
         v_refused := v_refused OR COALESCE(v_full, false);
     END LOOP;
