@@ -26,7 +26,9 @@ def external_id(number: int) -> str:
 
 def worst_case(at: datetime) -> str:
     """The operation as `usage_authorize` takes it, priced by the book of Django's database."""
-    return msgspec.json.encode(worst_cases([OPERATION], current_book(), at=at)).decode()
+    encoded = msgspec.json.encode(worst_cases([OPERATION], current_book(), at=at))
+    # A space after each colon: pgbench takes a colon and a word for one of its variables.
+    return msgspec.json.format(encoded, indent=0).decode()
 
 
 def script(server: "psycopg.Connection[object]", *, at: datetime) -> str:

@@ -54,12 +54,12 @@ def refuse() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_migration_that_is_not_applied_is_noticed() -> None:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("usage", "0002_usage_log")
+    recorder.record_unapplied("usage", "0004_ledger")
     try:
-        with pytest.raises(health.NotReady, match=r"usage\.0002_usage_log"):
+        with pytest.raises(health.NotReady, match=r"usage\.0004_ledger"):
             health.check_migrations()
     finally:
-        recorder.record_applied("usage", "0002_usage_log")
+        recorder.record_applied("usage", "0004_ledger")
 
 
 @pytest.mark.django_db(transaction=True)
