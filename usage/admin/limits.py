@@ -23,24 +23,28 @@ from usage.models import (
 )
 
 
-class LimitInline(ReadOnlyInline):
+class ShownAmounts:
+    """A limit's amounts without the zeros of the table's eighteen decimals, as of its last change."""
+
+    @admin.display(description="amount", ordering="amount")
+    def shown_amount(self, limit: UsageLimit) -> str:
+        return "unlimited" if limit.amount is None else format_amount(limit.amount)
+
+    @admin.display(description="used", ordering="used")
+    def shown_used(self, limit: UsageLimit) -> str:
+        return format_amount(limit.used)
+
+    @admin.display(description="held", ordering="held")
+    def shown_held(self, limit: UsageLimit) -> str:
+        return format_amount(limit.held)
+
+
+class LimitInline(ShownAmounts, ReadOnlyInline):
     """All of an account's limits, whoever set them, as they stood when usage last touched them."""
 
     model = UsageLimit
     fields = ["name", "source", "window", "mode", "shown_amount", "shown_used", "shown_held"]
     readonly_fields = fields
-
-    @admin.display(description="amount")
-    def shown_amount(self, limit: UsageLimit) -> str:
-        return "unlimited" if limit.amount is None else format_amount(limit.amount)
-
-    @admin.display(description="used")
-    def shown_used(self, limit: UsageLimit) -> str:
-        return format_amount(limit.used)
-
-    @admin.display(description="held")
-    def shown_held(self, limit: UsageLimit) -> str:
-        return format_amount(limit.held)
 
 
 class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -49,6 +53,16 @@ class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = UsageLimit
         fields = ["account", "name", "measure", "scope", "scope_value", "window", "amount", "mode"]
+        help_texts = {
+            "name": "What people and programs call it, such as calls_a_day.",
+            "scope_value": "What the scope is of: openai, openai/gpt-4o, llm, a team … Empty for everything.",
+            "amount": "Empty: unlimited. 0: nothing at all.",
+        }
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if self.initial.get("amount") is not None:
+            self.initial["amount"] = format_amount(self.initial["amount"])
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -77,11 +91,13 @@ class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(UsageLimit)
-class LimitAdmin(ProjectAdmin):
+class LimitAdmin(ShownAmounts, ProjectAdmin):
     """Limits of every source to look at; those of staff (overrides) are added, changed and removed here."""
 
     form = OverrideForm
-    list_display = ["name", "account", "source", "window", "amount", "used", "held", "mode"]
+    list_display = [
+        "name", "account", "source", "window", "shown_amount", "shown_used", "shown_held", "mode",
+    ]  # fmt: skip
     list_filter = ["source", "measure", "window", "mode"]
     list_select_related = ["account"]
     search_fields = ["name", "account__name", "account__external_id"]
@@ -133,3 +149,11 @@ class AuthorizationAdmin(ReadOnlyAdmin):
     search_fields = ["id", "account__external_id"]
     ordering = ["-id"]
     show_full_result_count = False
+
+    @admin.display(description="settled cost (USD)", ordering="settled_cost")
+    def shown_cost(self, authorization: Authorization) -> str:
+        return format_amount(authorization.settled_cost)
+
+    @admin.display(description="beyond its hold", ordering="overrun")
+    def shown_overrun(self, authorization: Authorization) -> str:
+        return "yes" if authorization.overrun else ""
