@@ -25,10 +25,12 @@ from usage.models import (
     UsageLimit,
     Window,
 )
+from usage.providers import PROVIDERS
 
 MAX_LIMITS = 200
 MAX_NAME_LENGTH = 64
 MAX_VALUE_LENGTH = 256
+KINDS = sorted({provider.kind for provider in PROVIDERS.values()})
 WINDOW_START = "SELECT COALESCE(usage_window_start(%s, %s, %s), %s)"
 LIMITS_AT = """
 SELECT name, source, measure, scope, scope_value, window_name, mode, amount,
@@ -228,8 +230,22 @@ def _wrong(terms: LimitTerms) -> str:
         return "a scope other than everything names its value, and everything names none"
     if len(terms.scope_value) > MAX_VALUE_LENGTH:
         return f"its scope value may have {MAX_VALUE_LENGTH} characters"
+    if (unknown := _unknown_scope(terms)) != "":
+        return unknown
     if terms.window == Window.CONCURRENT and terms.measure != Measure.CALLS:
         return "what runs at the same time is counted in calls"
+    return ""
+
+
+def _unknown_scope(terms: LimitTerms) -> str:
+    """What is wrong with a scope value that no call will ever be of, or nothing."""
+    value = terms.scope_value
+    if terms.scope == LimitScope.PROVIDER and value not in PROVIDERS:
+        return f"the provider {value!r} is not metered here; known are {', '.join(PROVIDERS)}"
+    if terms.scope == LimitScope.KIND and value not in KINDS:
+        return f"{value!r} is no kind of provider; known are {', '.join(KINDS)}"
+    if terms.scope == LimitScope.MODEL and value.partition("/")[0] not in PROVIDERS:
+        return f"the model {value!r} must stand behind its provider, as in openai/gpt-4o"
     return ""
 
 

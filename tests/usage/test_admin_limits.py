@@ -123,3 +123,19 @@ def test_pausing_an_account_says_so_in_its_history(staff: Client) -> None:
     account.refresh_from_db()
     assert account.paused_reason == "Card declined."
     assert "Card declined." in LogEntry.objects.get().change_message
+
+
+def test_a_second_override_does_not_silently_replace_the_first(staff: Client) -> None:
+    add(staff, name="blocked", amount="0")
+
+    assert "counts the same" in add(staff, name="friendly", amount="100")
+    assert [(made.name, made.amount) for made in UsageLimit.objects.all()] == [("blocked", 0)]
+
+
+@pytest.mark.parametrize(
+    ("scope", "value", "told"),
+    [("provider", "OpenAI", "known are"), ("kind", "zzz", "known are"), ("model", "gpt-4o", "openai/gpt-4o")],
+)
+def test_a_scope_that_no_call_is_of_is_refused(staff: Client, scope: str, value: str, told: str) -> None:
+    assert told in add(staff, scope=scope, scope_value=value)
+    assert not UsageLimit.objects.exists()

@@ -30,11 +30,11 @@ class ShownAmounts:
     def shown_amount(self, limit: UsageLimit) -> str:
         return "unlimited" if limit.amount is None else format_amount(limit.amount)
 
-    @admin.display(description="used", ordering="used")
+    @admin.display(description="used, as last counted", ordering="used")
     def shown_used(self, limit: UsageLimit) -> str:
         return format_amount(limit.used)
 
-    @admin.display(description="held", ordering="held")
+    @admin.display(description="held, as last counted", ordering="held")
     def shown_held(self, limit: UsageLimit) -> str:
         return format_amount(limit.held)
 
@@ -71,7 +71,19 @@ class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
                 limits.check([self.terms(cleaned)])
             except InvalidRequest as wrong:
                 raise forms.ValidationError(wrong.message) from wrong
+            self._refuse_a_second(cleaned)
         return cleaned
+
+    def _refuse_a_second(self, cleaned: dict[str, Any]) -> None:
+        """A new override must not silently replace the one that counts the same."""
+        if self.instance.pk is not None:
+            return
+        same = {name: cleaned[name] for name in ("account", "measure", "scope", "scope_value", "window")}
+        known = UsageLimit.objects.filter(source=LimitSource.OVERRIDE, **same).first()
+        if known is not None:
+            raise forms.ValidationError(
+                f"The override {known.name!r} counts the same: change that one instead."
+            )
 
     def terms(self, cleaned: dict[str, Any]) -> LimitTerms:
         """The limit that the form asks for; fields shown for reading only come from the row."""

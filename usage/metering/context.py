@@ -79,8 +79,8 @@ class Binding:
 
 def attribute(
     *,
-    customer: str = "",
-    end_user: str = "",
+    customer: str | int = "",
+    end_user: str | int = "",
     endpoint: str = "",
     request_type: str = "",
     tags: Tags | Mapping[str, str] = NO_TAGS,
@@ -96,8 +96,9 @@ def attribute(
     """
     return Binding(
         Attribution(
-            customer=customer,
-            end_user=end_user,
+            # A primary key is an id too.
+            customer=str(customer),
+            end_user=str(end_user),
             endpoint=endpoint,
             request_type=request_type,
             tags=tags if isinstance(tags, Tags) else _tags(tags),

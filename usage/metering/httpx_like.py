@@ -50,7 +50,7 @@ class Library:
         """What the calls through a transport share; raises InvalidRequest for what cannot be."""
         return Metering(
             meter=meter,
-            customer=customer or "",
+            customer=str(customer or ""),
             hosts=hosts_of(hosts),
             refusals=refusals_of(refusals),
             byok=byok,

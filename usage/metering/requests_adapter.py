@@ -63,7 +63,7 @@ class MeteredAdapter(HTTPAdapter):
         super().__init__(**options)
         self._metering = Metering(
             meter=meter,
-            customer=customer or "",
+            customer=str(customer or ""),
             hosts=hosts_of(hosts),
             refusals=refusals_of(refusals),
             byok=byok,
