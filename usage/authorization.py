@@ -80,8 +80,8 @@ def authorize(
     With a `key` the same request is held once, however often it is repeated, and answered like the first
     time. Raises UsageLimitExceededException with the decision when a limit refuses or the account is paused,
     PricingException for a provider or model without a price, NotFound for an unknown customer,
-    TrackingException when `key` came with another request before, InvalidRequest for a deadline out of
-    bounds.
+    TrackingException when `key` came with another request before, Conflict when what it was granted is
+    released or expired, InvalidRequest for a deadline or operations out of bounds.
     """
     lifetime = expires_in or settings.AUTHORIZATION_LIFETIME
     if not timedelta(0) < lifetime <= settings.AUTHORIZATION_MAX_LIFETIME:
@@ -220,6 +220,11 @@ def _ask(
                 periods.ensure([account.pk], at=at)
             case "account_unknown":
                 raise _unknown(customer)
+            case "closed":
+                raise Conflict(
+                    "What this Idempotency-Key was granted has been released or has expired: use a new key.",
+                    code="authorization_closed",
+                )
             case "conflict":
                 raise TrackingException(
                     "This Idempotency-Key came with another request before: use a new one.",
@@ -238,12 +243,15 @@ def _check(operations: Sequence[Operation]) -> None:
         )
     try:
         _read_wished.decode(_encoder.encode(operations))
-    except msgspec.ValidationError as wrong:
+    except (msgspec.ValidationError, UnicodeEncodeError) as wrong:
         raise InvalidRequest(f"The operations break the bounds of their own type: {wrong}.") from wrong
     for each in operations:
+        texts = (each.model, each.request_type, each.endpoint, *msgspec.structs.astuple(each.tags))
         # PostgreSQL knows no NUL.
-        if "\x00" in each.model + each.request_type + each.tags.team + each.tags.project:
-            raise InvalidRequest("An operation's model, request_type and tags cannot hold a NUL character.")
+        if any("\x00" in text for text in texts):
+            raise InvalidRequest(
+                "An operation's model, request_type, endpoint and tags cannot hold a NUL character."
+            )
 
 
 def _unknown(customer: str) -> NotFound:

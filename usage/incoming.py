@@ -123,7 +123,11 @@ def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, boo
                 f"{provider.name} has no price for what is stated of {sent or 'this call'}: state what it "
                 "charges for (tokens, searches, images, pages, seconds, characters), or a cost.",
             )
-    return Rated(quantities, cost, source, sent if price.model == ANY_MODEL else price.model, price.id)
+    model = sent if price.model == ANY_MODEL else price.model
+    if book.knows(provider.key, data.request_model):
+        # Under the name it was asked and held for, whichever version of it answered and set the price.
+        model = book.name_of(provider.key, data.request_model)
+    return Rated(quantities, cost, source, model, price.id)
 
 
 def _price(

@@ -157,7 +157,7 @@ class IncomingTable:
         return f"""
             SELECT usage_count(array_agg(ROW(
                 position, account_id,
-                CASE WHEN "authorization" ~ '{AUTHORIZATION_ID}' THEN "authorization"::uuid END,
+                CASE WHEN "authorization" ~* '{AUTHORIZATION_ID}' THEN "authorization"::uuid END,
                 false, LEAST(occurred_at, %(at)s), billing_period_id, provider, kind, model, request_type,
                 team, project, 1, COALESCE(input_tokens, 0) + COALESCE(output_tokens, 0), cost,
                 COALESCE(searches, 0), COALESCE(images, 0), COALESCE(pages, 0), COALESCE(seconds, 0),

@@ -70,6 +70,10 @@ class PriceBook:
         name = self._name_in_book(provider, model)
         return model if name is None or name == ANY_MODEL else name
 
+    def knows(self, provider: str, model: str) -> bool:
+        """Whether some row is this very model's."""
+        return self._name_in_book(provider, model) not in (None, ANY_MODEL)
+
     def _name_in_book(self, provider: str, model: str) -> str | None:
         sent = (provider, model)
         try:

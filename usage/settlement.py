@@ -159,6 +159,11 @@ def _event(authorization: Authorization, request: SettlementRequest, *, call_id:
     operations = msgspec.convert(authorization.operations, list[Meant], strict=False)
     is_workflow = sum(operation.calls for operation in operations) > 1
     meant = _meant(operations, request)
+    if request.byok not in (None, meant.said.byok):
+        raise InvalidRequest(
+            "byok: whose provider key pays was settled when the call was authorized: leave it out.",
+            details={"pointer": "/byok"},
+        )
     given = request.quantities
     data = UsageData(
         provider=request.provider or meant.provider,

@@ -192,12 +192,24 @@ class Ledger:
         self.calls.append(Recorded(call, min(time, at), at, amounts))
         return bool(by) and self._draw(self.authorizations[by], call, amounts)
 
-    def hold_for(self, id: str, call: Call) -> Hold | None:
-        """The hold that a call authorized by `id` draws: of its provider; better the more it is alike."""
+    def is_over(self, id: str, *, at: datetime) -> bool:
+        """Whether nothing is permitted by it any more: released, expired, or past its deadline."""
+        state = self.authorizations[id].state
+        past = any(hold.authorization == id and hold.expires_at <= at for hold in self.holds)
+        return state in ("released", "expired") or (state == "open" and past)
+
+    def hold_for(self, id: str, call: Call, amounts: Amounts) -> Hold | None:
+        """The hold that a call authorized by `id` draws: of its provider; better the more it is alike; of
+        those alike the least that is enough.
+        """
 
         def unlike(hold: Hold) -> tuple[object, ...]:
             names = ("model", "request_type", "team", "project")
-            return (*(getattr(hold.call, name) != getattr(call, name) for name in names), hold.position)
+            is_enough = all(amounts[name] <= hold.left[name] for name in MEASURES[1:])
+            return (
+                *(getattr(hold.call, name) != getattr(call, name) for name in names),
+                not is_enough, hold.left["cost"], hold.left["tokens"], hold.position,
+            )  # fmt: skip
 
         of_provider = [
             hold for hold in self.holds if hold.authorization == id and hold.call.provider == call.provider
@@ -205,7 +217,7 @@ class Ledger:
         return min(of_provider, key=unlike, default=None)
 
     def _draw(self, authorization: Authorization, call: Call, amounts: Amounts) -> bool:
-        hold = self.hold_for(authorization.id, call)
+        hold = self.hold_for(authorization.id, call, amounts)
         over = hold is None or any(amounts[name] > hold.left[name] for name in MEASURES[1:])
         if hold and hold.left["calls"] == 1:
             self.holds.remove(hold)

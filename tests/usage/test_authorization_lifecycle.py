@@ -119,3 +119,27 @@ def test_the_same_key_with_another_request_is_refused() -> None:
 
     with pytest.raises(TrackingException, match="Idempotency-Key"):
         ask(an_operation(input_tokens=1), key="k")
+
+
+@pytest.mark.parametrize("ended", ["released", "expired", "past its deadline"])
+def test_a_key_whose_hold_is_gone_is_no_permission_any_more(ended: str) -> None:
+    limit(a_limit(1))
+    granted = ask(key="k", expires_in=timedelta(seconds=60))
+    later = NOW + timedelta(seconds=60)
+    if ended == "released":
+        authorization.release(the_authorization(granted), at=NOW)
+    elif ended == "expired":
+        authorization.expire(at=later, limit=10)
+
+    with pytest.raises(Conflict, match="new key"):
+        ask(key="k", expires_in=timedelta(seconds=60), at=later)
+
+
+def test_like_operations_are_drawn_by_the_calls_they_were_held_for() -> None:
+    limit(a_limit(120_000, "tokens"))
+    granted = ask(an_operation(input_tokens=100), an_operation(input_tokens=100_000))
+
+    outcome = settle(granted, "large", input_tokens=100_000)
+
+    assert not outcome.overrun
+    assert counters("everything_tokens_period") == (100_100, 200)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.cast import NOW, an_event
 from tests.support.ledger import assert_nothing_recorded
+from tests.support.prices import an_entry, load
 from tests.support.recording import prepare, record, the_row
 from usage import pricebook
 from usage.events import ReportedCost, Tags, Units, UsageEvent
@@ -156,3 +157,12 @@ def test_an_answer_under_a_name_nobody_sells_is_rated_as_what_was_asked_for() ->
 
     assert outcome.cost == "0.0035"
     assert (the_row().model, the_row().model_used) == ("gpt-4o", "router/unheard-of")
+
+
+def test_a_call_is_logged_under_the_model_it_was_asked_for_at_the_price_of_the_one_that_answered() -> None:
+    load(an_entry(model="latest", input="1", output="1"))
+
+    (outcome,) = record(an_event(model="latest", response_model="gpt-4o"))
+
+    assert outcome.cost == "0.0035"
+    assert (the_row().model, the_row().model_used) == ("latest", "gpt-4o")

@@ -116,6 +116,9 @@ class LedgerMachine(RuleBasedStateMachine):
         if other:
             with pytest.raises(TrackingException):
                 self._ask([*operations, operations[0]], expires_in, key)
+        elif self.model.is_over(known, at=self.now):
+            with pytest.raises(Conflict):
+                self._ask(operations, expires_in, key)
         else:
             assert self._ask(operations, expires_in, key) == known
 
@@ -200,7 +203,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def _record(self, call: Call, one: int, other: int, *, time: datetime, by: str) -> UsageEvent:
         event = self._event(call, one, other, time=time, by=by)
         (outcome,) = ingest([event], at=self.now)
-        hold = self.model.hold_for(by, call)
+        hold = self.model.hold_for(by, call, amounts(call, one, other))
         over = self.model.record(call, amounts(call, one, other), at=self.now, time=time, by=by)
         if over or hold is None or hold.call != call:
             self._unasked(call)

@@ -76,7 +76,8 @@ class Metering:
 
     def provider_at(self, host: str, *, port: int | None) -> Provider | None:
         """The provider behind an address, if its calls are metered here."""
-        provider = self.hosts.get(f"{host}:{port}") or self.hosts.get(host) or by_host(host)
+        name = host.lower().rstrip(".")
+        provider = self.hosts.get(f"{name}:{port}") or self.hosts.get(name) or by_host(name)
         return provider if provider is not None and provider.wire is not None else None
 
     def exchange(
@@ -89,6 +90,8 @@ class Metering:
         wire = provider.wire
         call = None if wire is None else wire.call_of(request)
         if wire is None or call is None:
+            if request.method == "POST":
+                logger.info("A request to %s passes unmetered: POST %s", provider.key, request.path)
             return None
         attribution = current()
         customer = attribution.customer or self.customer
@@ -118,7 +121,8 @@ def hosts_of(given: Mapping[str, str | Provider] | None) -> dict[str, Provider]:
         provider = named if isinstance(named, Provider) else find(named)
         if provider is None:
             raise InvalidRequest(f"hosts names an unknown provider for {host!r}: {named!r}.")
-        hosts[host.lower()] = provider
+        # A scheme's own port does not stand in a request's address.
+        hosts[host.lower().removesuffix(":443").removesuffix(":80").rstrip(".")] = provider
     return hosts
 
 
@@ -232,6 +236,7 @@ class Exchange:
             error_message=message and f"The call was {message}.",
         )
         records.settle(self._meter, event)
+        held.done()
 
     def release(self) -> None:
         """Give the permit back, unless the call was settled before."""

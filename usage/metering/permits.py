@@ -5,7 +5,9 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from decimal import Decimal
 
+from usage.events import Units
 from usage.metering.protocol import Grant, Intent, Meter
 from usage.operations import Operation
 from usage.providers import find
@@ -17,12 +19,14 @@ logger = logging.getLogger(__name__)
 class Permit:
     """`authorization` is what the call's event names; `output_cap` what the call may generate, in tokens.
 
-    `give_back` returns the permit of a call that never reached its provider.
+    Once: `give_back` returns the permit of a call that never reached its provider, `done` says that the call
+    was settled.
     """
 
     authorization: str
     output_cap: int | None
     give_back: Callable[[], None]
+    done: Callable[[], None] = lambda: None
 
 
 class Holding:
@@ -36,6 +40,7 @@ class Holding:
         self._left = [operation.calls for operation in intent.operations]
         self._lock = threading.Lock()
         self._is_closed = False
+        self._under_way = 0
 
     def draw(self, wanted: Operation, *, customer: str) -> Permit | None:
         """A permit for `wanted` from the operation that fits it most closely; None when none fits or is left.
@@ -52,26 +57,35 @@ class Holding:
                 return None
             place = max(fitting, key=self._closeness)
             self._left[place] -= 1
+            self._under_way += 1
         return Permit(
             authorization=self._grant.authorization,
             output_cap=self._grant.output_caps[place],
-            give_back=lambda: self._return(place),
+            give_back=lambda: self._ended(returned=place),
+            done=self._ended,
         )
 
     def close(self) -> None:
-        """Draw no more, and release what was not drawn. Calls under way are still settled."""
+        """Draw no more. What was not drawn is released as soon as no call of it is under way any more:
+        releasing is of the whole authorization, and those still need theirs.
+        """
         with self._lock:
             self._is_closed = True
-            is_drawn = not any(self._left)
-        if not is_drawn:
+            is_over = self._is_over()
+        if is_over:
             release(self._meter, self._grant)
 
-    def _return(self, place: int) -> None:
+    def _ended(self, *, returned: int | None = None) -> None:
         with self._lock:
-            self._left[place] += 1
-            is_closed = self._is_closed
-        if is_closed:
+            self._under_way -= 1
+            if returned is not None:
+                self._left[returned] += 1
+            is_over = self._is_closed and self._is_over()
+        if is_over:
             release(self._meter, self._grant)
+
+    def _is_over(self) -> bool:
+        return not self._under_way and any(self._left)
 
     def _fits(self, place: int, wanted: Operation) -> bool:
         planned = self._operations[place]
@@ -80,6 +94,7 @@ class Holding:
             and planned.model in ("", wanted.model)
             and planned.request_type in ("", wanted.request_type)
             and planned.byok == wanted.byok
+            and _is_enough(planned, wanted)
         )
 
     def _closeness(self, place: int) -> tuple[bool, bool]:
@@ -116,3 +131,25 @@ def release(meter: Meter, grant: Grant) -> None:
 def _key(provider: str) -> str:
     known = find(provider)
     return provider if known is None else known.key
+
+
+def _is_enough(planned: Operation, wanted: Operation) -> bool:
+    """Whether a planned call was held for as much as `wanted` may need. Its output is capped at what was
+    planned; input that the plan leaves open was held at all that the model takes.
+    """
+    if planned.input_tokens is not None and (wanted.input_tokens or 0) > planned.input_tokens:
+        return False
+    held, needed = _units(planned), _units(wanted)
+    return all(needed[name] <= held[name] for name in needed)
+
+
+def _units(operation: Operation) -> dict[str, Decimal]:
+    named = {
+        name: Decimal(getattr(operation.units, name) or 0)
+        for name in Units.__struct_fields__
+        if name != "requests"
+    }
+    provider = find(operation.provider)
+    if provider is not None and provider.unit_of_a_call and not any(named.values()):
+        named[provider.unit_of_a_call] = Decimal(1)
+    return named

@@ -48,7 +48,7 @@ def event_of(
         tags=operation.tags,
         byok=operation.byok,
         authorization=permit.authorization,
-        end_user=attribution.end_user[:MAX_NAME],
+        end_user=attribution.end_user[:MAX_NAME].replace("\x00", ""),
         **measured,  # type: ignore[arg-type]
     )
     return UsageEvent(

@@ -199,6 +199,7 @@ class MeteredCall:
             error_message="" if error is None else STOPPED,
         )
         records.settle(self._meter, event)
+        held.done()
 
 
 def metered_call(meter: Meter, *, operation: Operation, customer: str = "") -> MeteredCall:

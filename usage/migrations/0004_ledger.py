@@ -266,7 +266,13 @@ BEGIN
         WHERE hold.authorization_id = v_piece.authorization_id AND hold.account_id = v_piece.account_id
           AND hold.provider = v_piece.provider
         ORDER BY hold.model = v_piece.model DESC, hold.request_type = v_piece.request_type DESC,
-                 hold.team = v_piece.team DESC, hold.project = v_piece.project DESC, hold.position
+                 hold.team = v_piece.team DESC, hold.project = v_piece.project DESC,
+                 -- Of those alike the least that is enough, so that a large one stays for the call it is for.
+                 hold.tokens >= v_piece.tokens AND hold.cost >= v_piece.cost
+                     AND hold.searches >= v_piece.searches AND hold.images >= v_piece.images
+                     AND hold.pages >= v_piece.pages AND hold.seconds >= v_piece.seconds
+                     AND hold.characters >= v_piece.characters DESC,
+                 hold.cost, hold.tokens, hold.position
         LIMIT 1;
         v_over := NOT FOUND OR v_piece.tokens > v_hold.tokens OR v_piece.cost > v_hold.cost
             OR v_piece.searches > v_hold.searches OR v_piece.images > v_hold.images
@@ -324,7 +330,7 @@ $$;
 
 AUTHORIZE = """
 -- May these operations go ahead? Holds the worst case of one after the other in every limit it touches; when
--- one has no room, all of it is given back. outcome: granted, refused, paused, replayed, conflict; or what the
+-- one has no room, all of it is given back. outcome: granted, refused, paused, replayed, conflict, closed; or what the
 -- caller mends and asks again: account_unknown, prices_changed, period_missing. limits is a JSON array, for each
 -- operation an array of the limits it touched, with the operation held in them.
 CREATE FUNCTION usage_authorize(
@@ -378,7 +384,13 @@ BEGIN
         SELECT * INTO v_known FROM authorizations known
         WHERE known.account_id = v_account AND known.idempotency_key = p_key;
         IF FOUND THEN
-            outcome := CASE WHEN v_known.request_hash = p_hash THEN 'replayed' ELSE 'conflict' END;
+            outcome := CASE
+                WHEN v_known.request_hash <> p_hash THEN 'conflict'
+                -- Nothing is held any more, so that it must not be taken for a permission.
+                WHEN v_known.state IN ('expired', 'released')
+                     OR v_known.state = 'open' AND v_known.expires_at <= p_at THEN 'closed'
+                ELSE 'replayed'
+            END;
             authorization_id := v_known.id;
             limits := v_known.decided;
             operations := v_known.operations;

@@ -91,7 +91,9 @@ def _units(body: bytes, call: Call) -> Units | None:
     if answer.success is False:
         return Units(pages=0)
     if call.operation in ("scrape", "parse", "map"):
-        return ONE_PAGE
+        metadata = object_in(object_in(decoded(bytes(answer.data), _results)).get("metadata"))
+        credits_used = metadata.get("creditsUsed")
+        return Units(pages=credits_used) if isinstance(credits_used, int) and credits_used > 0 else ONE_PAGE
     if answer.credits_used is not None:
         return Units(pages=answer.credits_used)
     if call.operation == "batch/scrape":

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.metering import ANSWER, TOY, RecordingMeter, ToyReader, ToyWire, Upstream, asking
 from usage.events import ReportedCost
+from usage.metering.exchange import hosts_of
 from usage.metering.protocol import Grant
 from usage.metering.transports import MeteredTransport
 from usage.wire.base import Call, Reading, SentRequest
@@ -65,3 +66,10 @@ def test_a_hold_that_cannot_be_released_is_left_to_its_expiry(
         post(upstream, MeterThatCannotRelease(), WireThatCannotPrepare())
 
     assert "could not be released" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "host", ["gw.example.com", "GW.example.com:443", "gw.example.com:80", "gw.example.com."]
+)
+def test_a_host_is_known_however_its_address_is_written(host: str) -> None:
+    assert list(hosts_of({host: "openai"})) == ["gw.example.com"]

@@ -55,6 +55,31 @@ def test_a_call_beyond_what_is_held_is_authorized_by_itself(
     assert authorizations(meter) == ["grant-1", "grant-2"]
 
 
+def test_a_call_larger_than_what_was_planned_is_authorized_by_itself(
+    client: httpx2.Client, upstream: Upstream, meter: RecordingMeter
+) -> None:
+    small = Operation(provider="openai", model="toy-1", input_tokens=1, max_output_tokens=60)
+
+    with workflow(meter, customer="acme", operations=[small]):
+        client.post(upstream.url, json=asking())
+
+    assert authorizations(meter) == ["grant-2"]
+    assert meter.released == ["grant-1"]
+
+
+def test_what_was_not_drawn_is_released_only_after_the_calls_under_way(
+    client: httpx2.Client, upstream: Upstream, meter: RecordingMeter
+) -> None:
+    with workflow(meter, customer="acme", operations=[ANY_MODEL]):
+        request = client.build_request("POST", upstream.url, json=asking())
+        under_way = client.send(request, stream=True)
+    assert meter.released == []
+
+    under_way.read()
+
+    assert authorizations(meter) == meter.released == ["grant-1"]
+
+
 def test_a_call_draws_from_the_operation_that_names_its_model(
     client: httpx2.Client, upstream: Upstream, meter: RecordingMeter
 ) -> None:

@@ -47,7 +47,8 @@ def test_the_state_of_a_job_is_not_metered(method: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("request_", "answer", "pages"),
     [
-        (sent("scrape", **URL), {"success": True, "data": SCRAPED | {"metadata": {"creditsUsed": 5}}}, 1),
+        (sent("scrape", **URL), {"success": True, "data": SCRAPED | {"metadata": {"creditsUsed": 5}}}, 5),
+        (sent("scrape", **URL), {"success": True, "data": SCRAPED}, 1),
         (sent("scrape", **URL), {"success": False, "error": "blocked"}, 0),
         (sent("map", **URL), {"success": True, "links": [LINK] * 300}, 1),
         (sent("search", query="q"), {"success": True, "data": {"web": [LINK]}, "creditsUsed": 4}, 4),
