@@ -327,13 +327,13 @@ def test_the_seconds_to_wait_are_whole_and_never_none() -> None:
 # --- Replays ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("later", [NOW + timedelta(seconds=5), datetime(2026, 4, 2, tzinfo=UTC)])
-def test_a_repeated_request_is_answered_with_the_very_decision(later: datetime) -> None:
+@pytest.mark.parametrize("later", [timedelta(seconds=5), timedelta(hours=23)], ids=["soon", "next period"])
+def test_a_repeated_request_is_answered_with_the_very_decision(later: timedelta) -> None:
     limit(a_limit(5), a_limit(5, window="minute"))
+    asked_at = datetime(2026, 3, 31, 12, tzinfo=UTC)
+    first = ask(key="k", at=asked_at, expires_in=timedelta(days=1))
 
-    first = ask(key="k")
-
-    assert ask(key="k", at=later) == first
+    assert ask(key="k", at=asked_at + later, expires_in=timedelta(days=1)) == first
 
 
 def test_a_repeated_request_is_answered_though_the_limit_is_full_by_now() -> None:

@@ -53,7 +53,7 @@ from usage.models import Authorization, LimitSource
 from usage.operations import Operation
 
 NEW_STORIES = "LEDGER_EXAMPLES"
-EXAMPLES = int(os.environ.get(NEW_STORIES, "40"))
+EXAMPLES = int(os.environ.get(NEW_STORIES, "24"))
 STEPS = 40
 CLOSE = Fraction(1, 10**12)
 accounts = count()
