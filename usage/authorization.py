@@ -78,8 +78,8 @@ def authorize(
     """Hold the worst case of `operations` together for the account called `customer`.
 
     With a `key` the same request is held once, however often it is repeated, and answered like the first
-    time. Raises UsageLimitExceededException with the decision when a limit refuses or the account is paused,
-    PricingException for a provider or model without a price, NotFound for an unknown customer,
+    time. Raises UsageLimitExceededException with the decision when a limit refuses or the account is paused
+    or suspended, PricingException for a provider or model without a price, NotFound for an unknown customer,
     TrackingException when `key` came with another request before, Conflict when what it was granted is
     released or expired, InvalidRequest for a deadline or operations out of bounds.
     """
@@ -261,6 +261,8 @@ def _unknown(customer: str) -> NotFound:
 def _decision(answer: Answer) -> Decision:
     if answer.outcome == "paused":
         return decisions.paused(answer.message)
+    if answer.outcome == "suspended":
+        return decisions.suspended(answer.message)
     found = decisions.standings(
         _read_limits.decode(answer.limits), at=answer.created_at, period_end=answer.period_end
     )

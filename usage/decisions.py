@@ -166,14 +166,32 @@ def decide(found: Sequence[Standing], operations: Sequence[Priced], *, at: datet
 
 def paused(reason: str) -> Decision:
     """The decision about an account that is paused."""
+    return _without_limits(
+        "account_paused",
+        message=f"The account is paused: {reason}",
+        upgrade="Once what it was paused for is settled, our staff or its owner can resume it.",
+    )
+
+
+def suspended(reason: str) -> Decision:
+    """The decision about an account whose terms allow no calls."""
+    return _without_limits(
+        "subscription_inactive",
+        message=reason,
+        upgrade="An owner or billing admin of the account can choose or resume a plan.",
+    )
+
+
+def _without_limits(reason: Reason, *, message: str, upgrade: str) -> Decision:
+    """A refusal that no limit had to be consulted for."""
     return Decision(
         allowed=False,
-        reason="account_paused",
-        message=f"The account is paused: {reason}",
+        reason=reason,
+        message=message,
         limits=[],
         estimated_cost="0",
         operations=[],
-        upgrade="Once what it was paused for is settled, our staff or its owner can resume it.",
+        upgrade=upgrade,
     )
 
 

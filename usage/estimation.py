@@ -17,7 +17,7 @@ from usage.wire.output_caps import max_output_of
 
 def worst_cases(operations: Sequence[Operation], book: PriceBook, *, at: datetime) -> list[dict[str, Any]]:
     """What `usage_authorize` takes: for each operation one call of it, priced at `at` but for the output
-    tokens, whose cap may be the account's to know. Raises PricingException.
+    tokens, whose cap may be the account's to know, and for the account's surcharges. Raises PricingException.
     """
     return [_worst_case(operation, position, book, at=at) for position, operation in enumerate(operations)]
 
@@ -61,6 +61,7 @@ def _worst_case(operation: Operation, position: int, book: PriceBook, *, at: dat
         "known_cap": known_cap,
         "output_price": ZERO if operation.byok else tokens.output or ZERO,
         "cost": ZERO if operation.byok else cost,
+        "requests": quantities.requests,
         "searches": quantities.searches,
         "images": quantities.images,
         "pages": quantities.pages,

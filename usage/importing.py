@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Literal
 
+from usage import surcharges
 from usage.core.money import ZERO
 from usage.events import Outcome, content_hash
 from usage.import_files import ImportFile
@@ -97,7 +98,7 @@ def rehearse(batch: Sequence[Entry], *, account: Account, at: datetime) -> list[
         at=at,
         account=account,
         window=Window(latest=at + CLOCK_SKEW),
-        payers={account.external_id: Payer(account.pk or 0, 0)},
+        payers={account.external_id: Payer(account.pk or 0, 0, surcharges.of_account(account))},
         book=current_book(),
     )
     for _ in rated.lines():

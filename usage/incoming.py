@@ -12,6 +12,7 @@ from typing import NamedTuple
 from usage.core.errors import PricingException
 from usage.core.money import ZERO, parse_amount
 from usage.core.rating import BATCH_REQUEST_TYPES, FREE, Cost, Price, Quantities, impossible, is_priced, rate
+from usage.core.surcharges import Surcharges, surcharge, terms_at
 from usage.events import NO_UNITS, ReportedCost, Units, UsageData, UsageEvent, content_hash
 from usage.models import CostSource
 from usage.pricebook import ANY_MODEL, PriceBook
@@ -20,6 +21,7 @@ from usage.providers import PROVIDERS, Provider, find
 FIRST_ERROR_STATUS = 400
 NULL = r"\N"
 LOCAL = CostSource.LOCAL.value
+NO_SURCHARGES: Surcharges = {}
 
 
 class Rejected(Exception):
@@ -40,13 +42,17 @@ class Row(NamedTuple):
 
 
 class Rated(NamedTuple):
-    """What an event's call consumed and cost, who says so, and the price book's name of the model."""
+    """What an event's call consumed and cost, who says so, and the price book's name of the model.
+
+    `surcharge` is what the account's terms add to `cost`.
+    """
 
     quantities: Quantities
     cost: Cost
     source: str
     model: str
     price_id: int | None
+    surcharge: Decimal = ZERO
 
 
 def row_of(
@@ -58,9 +64,10 @@ def row_of(
     book: PriceBook,
     at: datetime,
     subject: str,
+    surcharges: Surcharges,
 ) -> Row:
-    """The log row of `event`, rated from `book`; `at` stands in for a missing time, `subject` for a missing
-    one. Raises Rejected.
+    """The log row of `event`, rated from `book` and with the account's `surcharges`; `at` stands in for a
+    missing time, `subject` for a missing one. Raises Rejected.
     """
     data = event.data
     provider = find(data.provider)
@@ -71,26 +78,36 @@ def row_of(
             f"The provider {data.provider!r} is not metered here; known are {', '.join(PROVIDERS)}.",
         )
     occurred_at = event.time or at
-    rated = rate_call(data, provider=provider, occurred_at=occurred_at, book=book)
+    rated = rate_call(data, provider=provider, occurred_at=occurred_at, book=book, surcharges=surcharges)
     price_id = NULL if rated.price_id is None else rated.price_id
     # The customer's own provider key was charged: what it was is worth knowing, and not billed.
     cost, list_cost = (FREE, f"{rated.cost.total!s}") if data.byok else (rated.cost, NULL)
+    total = cost.total + rated.surcharge
     line = (
         f"{position}\t{content_hash(event, subject=subject)}\t{provider.kind}\t"
         f"{account_id}\t{billing_period_id}\t{price_id}\t"
         f"{occurred_at.isoformat()}\t{_counts(data, rated.quantities)}\t"
         f"{data.status_code}\t{data.retry_count}\t{rated.quantities.seconds or NULL!s}\t"
-        f"{cost.input!s}\t{cost.output!s}\t{cost.total!s}\t{rated.source}\t{list_cost}\t"
+        f"{cost.input!s}\t{cost.output!s}\t{total!s}\t{rated.source}\t"
+        f"{rated.surcharge or NULL!s}\t{list_cost}\t"
         f"{_texts(event, provider=provider, model=rated.model)}\n"
     )
-    return Row(cost.total, line)
+    return Row(total, line)
 
 
-def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, book: PriceBook) -> Rated:
+def rate_call(
+    data: UsageData,
+    *,
+    provider: Provider,
+    occurred_at: datetime,
+    book: PriceBook,
+    surcharges: Surcharges = NO_SURCHARGES,
+) -> Rated:
     """Quantities and cost of one reported call. Raises Rejected when they cannot be, or have no price.
 
     A reported amount goes before the book. A failed call that states no quantities costs nothing and needs no
     price; a successful one that states none consumed the provider's one unit of a call, where it has one.
+    Surcharges come on top, whoever says what the call cost and whoever's key paid for it.
     """
     sent = data.response_model or data.request_model
     failed = data.status_code >= FIRST_ERROR_STATUS
@@ -100,8 +117,12 @@ def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, boo
         raise Rejected("quantities_impossible", _POINTERS[wrong[0]], f"{wrong[0]}: {wrong[1]}.")
     source = LOCAL if data.cost is None else data.cost.source
     reported = None if data.cost is None else _reported(data.cost)
+    added = ZERO
+    if surcharges:
+        terms = terms_at(surcharges, data.request_type or data.operation, at=occurred_at)
+        added = surcharge(terms, quantities)
     if reported is not None:
-        return Rated(quantities, reported, source, book.name_of(provider.key, sent), None)
+        return Rated(quantities, reported, source, book.name_of(provider.key, sent), None, added)
     if failed and stated is None:
         return Rated(quantities, FREE, source, book.name_of(provider.key, sent), None)
     price, sent = _price(data, provider=provider, occurred_at=occurred_at, book=book)
@@ -113,7 +134,7 @@ def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, boo
         )
     batch = data.request_type in BATCH_REQUEST_TYPES
     cost = rate(quantities, price, batch=batch)
-    if not cost.total and stated is not None:
+    if not cost.total and not added and stated is not None:
         # Nothing to pay must be the price's word. That every call is one request does not count as stated.
         said = stated if data.units.requests is not None else stated._replace(requests=0)
         if not is_priced(said, price, batch=batch):
@@ -127,7 +148,7 @@ def rate_call(data: UsageData, *, provider: Provider, occurred_at: datetime, boo
     if book.knows(provider.key, data.request_model):
         # Under the name it was asked and held for, whichever version of it answered and set the price.
         model = book.name_of(provider.key, data.request_model)
-    return Rated(quantities, cost, source, model, price.id)
+    return Rated(quantities, cost, source, model, price.id, added)
 
 
 def _price(

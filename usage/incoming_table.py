@@ -45,6 +45,7 @@ LOG_COLUMNS = (
     "cost_output",
     "cost",
     "cost_source",
+    "surcharge",
     "list_cost",
     *TEXT_COLUMNS,
 )
@@ -82,6 +83,7 @@ class IncomingTable:
                 cost_output numeric NOT NULL,
                 cost numeric NOT NULL,
                 cost_source text COLLATE "C" NOT NULL,
+                surcharge numeric,
                 list_cost numeric,
                 kind text COLLATE "C" NOT NULL,
                 {", ".join(f'{name} text COLLATE "C" NOT NULL' for name in TEXT_COLUMNS)}

@@ -16,11 +16,12 @@ from weakref import WeakKeyDictionary
 import psycopg
 from django.db import DataError, connection, transaction
 
-from usage import partitions, periods, totals
+from usage import partitions, periods, surcharges, totals
 from usage.core.errors import InvalidRequest, TrackingException
 from usage.core.money import format_amount
+from usage.core.surcharges import Surcharges
 from usage.events import Outcome, UsageEvent
-from usage.incoming import Rejected, row_of
+from usage.incoming import NO_SURCHARGES, Rejected, row_of
 from usage.incoming_table import OF_A_FEW, OF_BATCHES, IncomingTable
 from usage.models import Account
 from usage.pricebook import PriceBook, book_at, current_book
@@ -41,6 +42,7 @@ _sessions_with_tables: WeakKeyDictionary["psycopg.Connection[Any]", int] = WeakK
 
 LOOK_UP_PAYERS = """
 SELECT account.external_id, account.id, period.id,
+       EXISTS (SELECT FROM account_surcharges surcharge WHERE surcharge.account_id = account.id),
        (SELECT COALESCE(max(price.id), 0) FROM api_provider_pricing price)
 FROM accounts account
 LEFT JOIN billing_periods period ON period.account_id = account.id
@@ -51,10 +53,13 @@ WHERE account.external_id = ANY(%(subjects)s)
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Whom an event is counted for: the account, and its billing period open at the time of recording."""
+    """Whom an event is counted for: the account, its billing period open at the time of recording, and what
+    its terms add to the cost of calls.
+    """
 
     account_id: int
     billing_period_id: int
+    surcharges: Surcharges
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,7 @@ class Batch:
                     book=self.book,
                     at=self.at,
                     subject=event.subject or self.own_subject,
+                    surcharges=payer.surcharges,
                 )
             except Rejected as wrong:
                 self.rejections[position] = wrong
@@ -235,13 +241,15 @@ def _look_up(
         found = psycopg.Cursor(session).execute(LOOK_UP_PAYERS, {"at": at, "subjects": subjects}).fetchall()
     if not found:
         return {}, current_book()
-    without_period = [account_id for _, account_id, period_id, _ in found if period_id is None]
+    without_period = [account_id for _, account_id, period_id, _, _ in found if period_id is None]
     opened = periods.ensure(without_period, at=at) if without_period else {}
+    surcharged = [account_id for _, account_id, _, has_any, _ in found if has_any]
+    added = surcharges.by_account(surcharged) if surcharged else {}
     payers = {
-        external_id: Payer(account_id, period_id or opened[account_id])
-        for external_id, account_id, period_id, _ in found
+        external_id: Payer(account_id, period_id or opened[account_id], added.get(account_id, NO_SURCHARGES))
+        for external_id, account_id, period_id, _, _ in found
     }
-    return payers, book_at(found[0][3])
+    return payers, book_at(found[0][4])
 
 
 def _write(batch: Batch, *, at: datetime) -> Written:

@@ -38,7 +38,7 @@ SELECT name, source, measure, scope, scope_value, window_name, mode, amount,
 FROM usage_limits_at(%(account)s, %(at)s) ORDER BY id
 """
 
-Key = tuple[str, str, str, str]
+Key = tuple[str, str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +58,8 @@ class LimitTerms:
 
     @property
     def key(self) -> Key:
-        """What a limit is of; it cannot change without being another limit."""
-        return (self.measure.value, self.scope.value, self.scope_value, self.window.value)
+        """What a limit is of and what it does; neither can change without it being another limit."""
+        return (self.measure.value, self.scope.value, self.scope_value, self.window.value, self.mode.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +89,9 @@ class LimitState:
 def put(account: Account, *, source: LimitSource, limits: Sequence[LimitTerms], at: datetime) -> None:
     """Make `limits` the account's only ones of this `source`, at once: whoever asks sees the old or the new.
 
-    A limit that stays (same measure, scope and window) keeps what is used and held; a new one starts with
-    what its running window has seen already. Raises InvalidRequest naming the limit and what is wrong.
+    A limit that stays (same measure, scope, window and mode) keeps what is used and held; a new one starts
+    with what its running window has seen already. The same may be counted once for each mode: billed from
+    one amount on, refused from another. Raises InvalidRequest naming the limit and what is wrong.
     """
     check(limits)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -123,6 +124,7 @@ def put_one(account: Account, terms: LimitTerms, *, source: LimitSource, at: dat
         scope=terms.scope,
         scope_value=terms.scope_value,
         window=terms.window,
+        mode=terms.mode,
     )
 
 
@@ -135,8 +137,8 @@ def remove(limit: UsageLimit, *, at: datetime) -> None:
 
 
 def key_of(limit: UsageLimit) -> Key:
-    """What the limit is of."""
-    return (limit.measure, limit.scope, limit.scope_value, limit.window)
+    """What the limit is of and what it does."""
+    return (limit.measure, limit.scope, limit.scope_value, limit.window, limit.mode)
 
 
 def states(account: Account, *, at: datetime) -> list[LimitState]:
@@ -165,7 +167,7 @@ def _locked_terms(account: Account, *, source: LimitSource) -> list[LimitTerms]:
 
 
 def _change(row: UsageLimit, terms: LimitTerms) -> None:
-    changed = [name for name in ("name", "mode", "amount") if getattr(row, name) != getattr(terms, name)]
+    changed = [name for name in ("name", "amount") if getattr(row, name) != getattr(terms, name)]
     if changed:
         for name in changed:
             setattr(row, name, getattr(terms, name))

@@ -17,7 +17,7 @@ MAX_CALLS = 1_000
 Measure = Literal["calls", "tokens", "cost", "searches", "images", "pages", "seconds", "characters"]
 Window = Literal["request", "concurrent", "second", "minute", "hour", "day", "period"]
 Scope = Literal["everything", "kind", "provider", "model", "request_type", "team", "project"]
-Reason = Literal["allowed", "limit_exceeded", "not_included", "account_paused"]
+Reason = Literal["allowed", "limit_exceeded", "not_included", "account_paused", "subscription_inactive"]
 
 
 class Operation(Strict, frozen=True):

@@ -1,19 +1,28 @@
-"""Billing periods: stored, half-open, in UTC. Without a subscription an account has calendar months."""
+"""Billing periods: stored, half-open, in UTC. Months from the account's anchor, calendar months without one.
+
+A period is made when something first happens in it, or by the clock, and its start never moves. Its end moves
+only while it is open, when whoever sells subscriptions begins or re-anchors the account's months.
+"""
 
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Max, Min, Q
+from django.db import transaction
+from django.db.models import Exists, Max, Min, OuterRef, Q
 
-from usage.core.calendar import month_of
+from usage.core.calendar import anchored_month, month_of
 from usage.models import Account, BillingPeriod
+
+# An account that nobody used for ten years is brought up to date in as many steps.
+MAX_PERIODS_AT_ONCE = 120
 
 
 def ensure(account_ids: Collection[int], *, at: datetime) -> dict[int, int]:
     """The id of the period open at `at` for each account; a missing one is made.
 
-    It is the calendar month, or what the account's other periods leave of it around `at`. Racing callers end
-    with the same period: the table's constraints let only one in.
+    It is the month from the account's anchor (the calendar month without one), or what the account's other
+    periods leave of it around `at`. Racing callers end with the same period: the table's constraints let only
+    one in.
     """
     found = _open(account_ids, at=at)
     missing = set(account_ids) - found.keys()
@@ -28,6 +37,65 @@ def open_period(account: Account, *, at: datetime) -> BillingPeriod:
     return BillingPeriod.objects.get(pk=ensure([account.pk], at=at)[account.pk])
 
 
+def begin(account: Account, *, anchor: datetime, at: datetime) -> None:
+    """Begin a new period of `account` at `at`, and count its months from `anchor` from then on.
+
+    What was open ends at `at`; the new period lasts to the first month's end after `at`. One that began at
+    this very instant is kept and gets that end.
+    """
+    with transaction.atomic():
+        _anchor(account, anchor)
+        cut = BillingPeriod.objects.filter(account=account, period_start__lt=at, period_end__gt=at)
+        cut.update(period_end=at)
+        BillingPeriod.objects.update_or_create(
+            account=account, period_start=at, defaults={"period_end": _end(account, at=at)}
+        )
+
+
+def move_anchor(account: Account, *, anchor: datetime, at: datetime) -> None:
+    """Count the months of `account` from `anchor` from now on; what is open ends with the month at `at`."""
+    with transaction.atomic():
+        _anchor(account, anchor)
+        current = ensure([account.pk], at=at)[account.pk]
+        BillingPeriod.objects.filter(pk=current).update(period_end=_end(account, at=at))
+
+
+def open_missing(*, at: datetime, limit: int) -> int:
+    """Make the periods that up to `limit` anchored accounts lack up to `at`, so that they follow each other
+    without a gap also where nothing was used; returns how many. Safe to run twice and beside everything else.
+    """
+    current = BillingPeriod.objects.filter(account=OuterRef("pk"), period_end__gt=at)
+    behind = Account.objects.filter(~Exists(current), period_anchor__isnull=False).order_by("pk")
+    made = 0
+    for account_id in behind.values_list("pk", flat=True)[:limit]:
+        made += _catch_up(account_id, at=at)
+    return made
+
+
+def _catch_up(account_id: int, *, at: datetime) -> int:
+    for made in range(MAX_PERIODS_AT_ONCE):
+        latest = BillingPeriod.objects.filter(account_id=account_id).aggregate(end=Max("period_end"))["end"]
+        if latest is not None and latest > at:
+            return made
+        ensure([account_id], at=latest or at)
+    return MAX_PERIODS_AT_ONCE
+
+
+def _anchor(account: Account, anchor: datetime) -> None:
+    """Lock the account, as all do who change what its limits count, and keep the anchor."""
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    Account.objects.filter(pk=account.pk).update(period_anchor=anchor)
+    account.period_anchor = anchor
+
+
+def _end(account: Account, *, at: datetime) -> datetime:
+    """When a period open at `at` ends: with the account's month, or where another period begins."""
+    end = _month(account.period_anchor, at)[1]
+    later = BillingPeriod.objects.filter(account=account, period_start__gt=at)
+    begins: datetime | None = later.aggregate(begins=Min("period_start"))["begins"]
+    return end if begins is None else min(end, begins)
+
+
 def _open(account_ids: Collection[int], *, at: datetime) -> dict[int, int]:
     periods = BillingPeriod.objects.filter(
         account_id__in=account_ids, period_start__lte=at, period_end__gt=at
@@ -35,23 +103,34 @@ def _open(account_ids: Collection[int], *, at: datetime) -> dict[int, int]:
     return dict(periods.values_list("account_id", "id"))
 
 
+def _month(anchor: datetime | None, at: datetime) -> tuple[datetime, datetime]:
+    return month_of(at) if anchor is None else anchored_month(anchor, at)
+
+
 def _fitting(account_ids: Collection[int], *, at: datetime) -> list[BillingPeriod]:
-    """The calendar month for each account, cut where a period before or after `at` reaches into it."""
-    month_start, month_end = month_of(at)
+    """The month for each account, cut where a period before or after `at` reaches into it."""
+    anchors = dict(Account.objects.filter(pk__in=account_ids).values_list("pk", "period_anchor"))
+    months = {account_id: _month(anchors.get(account_id), at) for account_id in account_ids}
     neighbours = BillingPeriod.objects.filter(
-        account_id__in=account_ids, period_start__lt=month_end, period_end__gt=month_start
+        account_id__in=account_ids,
+        period_start__lt=max(end for _, end in months.values()),
+        period_end__gt=min(start for start, _ in months.values()),
     )
-    cuts = neighbours.values("account_id").annotate(
-        before=Max("period_end", filter=Q(period_end__lte=at)),
-        after=Min("period_start", filter=Q(period_start__gt=at)),
-    )
-    start = {row["account_id"]: row["before"] or month_start for row in cuts}
-    end = {row["account_id"]: row["after"] or month_end for row in cuts}
-    return [
-        BillingPeriod(
-            account_id=account_id,
-            period_start=start.get(account_id, month_start),
-            period_end=end.get(account_id, month_end),
+    cuts = {
+        row["account_id"]: (row["before"], row["after"])
+        for row in neighbours.values("account_id").annotate(
+            before=Max("period_end", filter=Q(period_end__lte=at)),
+            after=Min("period_start", filter=Q(period_start__gt=at)),
         )
-        for account_id in sorted(account_ids)
-    ]
+    }
+    fitting = []
+    for account_id, (start, end) in sorted(months.items()):
+        before, after = cuts.get(account_id, (None, None))
+        fitting.append(
+            BillingPeriod(
+                account_id=account_id,
+                period_start=max(start, before or start),
+                period_end=min(end, after or end),
+            )
+        )
+    return fitting

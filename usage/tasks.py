@@ -7,12 +7,13 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from usage import authorization, drift, partitions
+from usage import authorization, drift, partitions, periods
 
 logger = logging.getLogger(__name__)
 
 DRIFT_CHECK_DAYS = 2
 EXPIRE_ACCOUNTS_AT_MOST = 1_000
+OPEN_ACCOUNTS_AT_MOST = 10_000
 
 
 @shared_task
@@ -31,6 +32,14 @@ def expire_holds() -> None:
     expired = authorization.expire(at=timezone.now(), limit=EXPIRE_ACCOUNTS_AT_MOST)
     if expired:
         logger.info("holds expired: %s", expired)
+
+
+@shared_task
+def open_billing_periods() -> None:
+    """Open the billing periods that began without any usage, so that an account's periods have no gap."""
+    made = periods.open_missing(at=timezone.now(), limit=OPEN_ACCOUNTS_AT_MOST)
+    if made:
+        logger.info("billing periods opened: %s", made)
 
 
 @shared_task

@@ -293,6 +293,22 @@ def test_a_granted_request_needs_no_hint() -> None:
     assert decision.upgrade is None
 
 
+def test_an_account_whose_terms_allow_no_calls_is_told_why() -> None:
+    limit(a_limit(0))
+    Account.objects.update(suspended_reason="The subscription was canceled.")
+
+    decision = decide()
+
+    assert (decision.allowed, decision.reason) == (False, "subscription_inactive")
+    assert decision.message == "The subscription was canceled."
+
+
+def test_a_pause_by_staff_is_told_before_a_suspension() -> None:
+    Account.objects.update(suspended_reason="The subscription was canceled.", paused_reason="Fraud.")
+
+    assert decide().message == "The account is paused: Fraud."
+
+
 def test_a_paused_account_is_told_why_before_any_limit() -> None:
     limit(a_limit(0))
     Account.objects.update(paused_reason="The card was declined.")

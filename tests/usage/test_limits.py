@@ -93,16 +93,35 @@ def test_a_limit_lowered_below_what_is_held_takes_nothing_back() -> None:
     assert counters("everything_calls_period") == (1, 2)
 
 
-def test_name_and_mode_can_change_and_the_limit_stays_the_same() -> None:
+def test_the_name_can_change_and_the_limit_stays_the_same() -> None:
     limit(a_limit(1, name="old"))
     record(an_event())
     (before,) = UsageLimit.objects.all()
 
-    limit(a_limit(1, name="new", mode="bill"))
+    limit(a_limit(1, name="new"))
 
     (after,) = UsageLimit.objects.all()
     assert (after.pk, after.name, after.used) == (before.pk, "new", 1)
+
+
+def test_a_changed_mode_is_another_limit_that_knows_what_was_used_and_held() -> None:
+    limit(a_limit(2, name="old"))
+    record(an_event())
+    ask()
+
+    limit(a_limit(2, name="new", mode="bill"))
+
+    assert counters("new") == (1, 1)
     assert is_granted()
+
+
+def test_the_same_is_billed_from_one_amount_on_and_refused_from_another() -> None:
+    limit(a_limit(1, mode="bill", name="included"), a_limit(2, name="ceiling"))
+
+    assert is_granted()
+    assert is_granted()
+    assert not is_granted()
+    assert counters("included") == counters("ceiling") == (0, 2)
 
 
 @pytest.mark.parametrize(("window", "used"), [("minute", "2.5"), ("hour", 4), ("day", 4), ("period", 4)])

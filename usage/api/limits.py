@@ -45,7 +45,7 @@ class AccountLimitsSerializer(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField()
     currency = serializers.ChoiceField(choices=[CURRENCY])
     paused_reason = serializers.CharField(
-        allow_null=True, help_text="Why every call is refused just now; null while the account is not paused."
+        allow_null=True, help_text="Why every call is refused just now; null while calls are allowed."
     )
     limits = LimitSerializer(many=True, help_text="All sources' are enforced, so the strictest wins.")
 
@@ -74,6 +74,6 @@ def account_limits(account: Account, states: list[LimitState], *, at: datetime) 
         "account": account.external_id,
         "as_of": at,
         "currency": CURRENCY,
-        "paused_reason": account.paused_reason or None,
+        "paused_reason": account.paused_reason or account.suspended_reason or None,
         "limits": states,
     }

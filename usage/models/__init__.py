@@ -14,6 +14,7 @@ from usage.models.limits import (
     Window,
 )
 from usage.models.prices import APIProviderPricing, HeldPrice, PriceSource
+from usage.models.surcharges import Surcharge
 from usage.models.totals import BillingPeriod, UsageRollup, UsageSummary
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "PriceSource",
     "Role",
     "Scope",
+    "Surcharge",
     "UsageLimit",
     "UsageRollup",
     "UsageSummary",

@@ -23,6 +23,18 @@ class Account(models.Model):
         default="",
         help_text="While this says why, every authorization of the account is refused with it.",
     )
+    suspended_reason = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        editable=False,
+        help_text="While this says why, the account's terms allow no calls. Written by whoever sells them.",
+    )
+    period_anchor = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="Billing periods are months counted from this instant; empty: calendar months.",
+    )
     default_output_cap = models.PositiveIntegerField(
         null=True,
         blank=True,

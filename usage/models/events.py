@@ -66,6 +66,12 @@ class APIUsageLog(models.Model):
     cost_output = models.DecimalField(max_digits=36, decimal_places=18)
     cost = models.DecimalField(max_digits=36, decimal_places=18, help_text="USD, all of it, unrounded.")
     cost_source = models.CharField(max_length=9, choices=CostSource)
+    surcharge = models.DecimalField(
+        max_digits=36,
+        decimal_places=18,
+        null=True,
+        help_text="The part of the cost that the account's terms add for calls of this request type.",
+    )
     list_cost = models.DecimalField(
         max_digits=36,
         decimal_places=18,

@@ -92,8 +92,8 @@ class UsageLimit(models.Model):
         ordering = ["account", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "source", "measure", "scope", "scope_value", "window"],
-                name="limit_once_per_source",
+                fields=["account", "source", "measure", "scope", "scope_value", "window", "mode"],
+                name="limit_once_per_source_and_mode",
             ),
             # The only one: PostgreSQL reads every check of a table anew for each statement that writes to it,
             # and this table is written to with every call. `usage.limits` sees to the rest.
