@@ -21,6 +21,30 @@ app.conf.beat_schedule = {
         "task": "usage.tasks.expire_holds",
         "schedule": timedelta(seconds=30),
     },
+    "open billing periods": {
+        "task": "usage.tasks.open_billing_periods",
+        "schedule": timedelta(minutes=10),
+    },
+    "renew subscriptions": {
+        "task": "subscriptions.tasks.renew_subscriptions",
+        "schedule": timedelta(minutes=1),
+    },
+    "resume subscriptions": {
+        "task": "subscriptions.tasks.resume_subscriptions",
+        "schedule": timedelta(minutes=1),
+    },
+    "pause exhausted subscriptions": {
+        "task": "subscriptions.tasks.pause_exhausted_subscriptions",
+        "schedule": timedelta(minutes=1),
+    },
+    "end limit overrides": {
+        "task": "subscriptions.tasks.expire_limit_overrides",
+        "schedule": timedelta(minutes=1),
+    },
+    "roll out plan versions": {
+        "task": "subscriptions.tasks.roll_out_plan_versions",
+        "schedule": timedelta(minutes=1),
+    },
     "check totals against the log": {
         "task": "usage.tasks.check_recent_totals",
         "schedule": crontab(hour="2", minute="15"),
