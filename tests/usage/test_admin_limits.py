@@ -113,7 +113,7 @@ def test_pausing_an_account_says_so_in_its_history(staff: Client) -> None:
     account = Account.objects.get()
     inlines = {
         f"{prefix}-{name}": "0"
-        for prefix in ("members", "limits", "api_keys")
+        for prefix in ("members", "api_keys")
         for name in ("TOTAL_FORMS", "INITIAL_FORMS")
     }
     address = page("change", account.pk, model="account")

@@ -1,12 +1,15 @@
 """Accounts and their members."""
 
+from typing import Any, cast
+
 from django.contrib import admin
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from unfold.admin import TabularInline
 
+from usage.admin import standing
 from usage.admin.base import ProjectAdmin, ReadOnlyInline
-from usage.admin.limits import LimitInline
 from usage.models import Account, ApiKey, Member
 
 
@@ -31,7 +34,8 @@ class AccountAdmin(ProjectAdmin):
     search_fields = ["name", "external_id", "members__user__username", "members__user__email"]
     date_hierarchy = "created_at"
     fields = ["external_id", "name", "paused_reason", "default_output_cap", "created_at"]
-    inlines = [MemberInline, LimitInline, ApiKeyInline]
+    inlines = [MemberInline, ApiKeyInline]
+    change_form_outer_before_template = "admin/usage/account/standing.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         return Account.objects.annotate(members_count=Count("members"))
@@ -39,6 +43,19 @@ class AccountAdmin(ProjectAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
         # Usage, invoices and other systems point at an account by its external id, so it never changes.
         return ("created_at",) if obj is None else ("external_id", "created_at")
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        account = self.get_object(request, object_id)
+        allowed = account is not None and self.has_view_or_change_permission(request, account)
+        now = standing.of(account, at=timezone.now()) if allowed else None
+        answer = super().change_view(request, object_id, form_url, {**(extra_context or {}), "standing": now})
+        return cast(HttpResponse, answer)
 
     def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
         """Never: the log of an account must stay provable."""

@@ -1,10 +1,11 @@
 """What the admin pages of this project have in common, on top of django-unfold's."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.db.models import Model
-from django.forms import ModelForm
+from django.forms import Field, ModelChoiceField, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin, TabularInline
 
@@ -18,20 +19,45 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     def construct_change_message(
         self, request: HttpRequest, form: "ModelForm[Any]", formsets: Any, add: bool = False
     ) -> Any:
-        """Django's own words, and for a change also each field's value before and after."""
+        """Django's own words, and for what changed also each field's value before and after."""
         message = super().construct_change_message(request, form, formsets, add)
-        if add or not form.changed_data:
+        if add:
             return message
-        changes = [
-            f"{name}: {form.initial.get(name)!s} → {form.cleaned_data.get(name)!s}"
-            for name in form.changed_data
-        ]
-        return [{"changed": {"fields": changes}}, *(each for each in message if _names_its_object(each))]
+        beside = [each for each in message if _names_its_object(each)]
+        _tell_changes(beside, [row for formset in formsets for row in _changed_rows(formset)])
+        own = [{"changed": {"fields": _changes(form)}}] if form.changed_data else []
+        return own + beside
 
 
 def _names_its_object(change: dict[str, dict[str, Any]]) -> bool:
     """Whether a part of the history message is about a row beside the one that was edited."""
     return any("object" in about for about in change.values())
+
+
+def _tell_changes(parts: "Sequence[dict[str, dict[str, Any]]]", changed: "Sequence[ModelForm[Any]]") -> None:
+    """Have the parts about changed rows say what changed; Django writes one for each, in this order."""
+    for part, row in zip((part for part in parts if "changed" in part), changed, strict=True):
+        part["changed"]["fields"] = _changes(row)
+
+
+def _changed_rows(formset: Any) -> "list[ModelForm[Any]]":
+    """The forms of the rows that were there before, were changed and are to stay."""
+    return [row for row in formset.initial_forms if row.has_changed() and row not in formset.deleted_forms]
+
+
+def _changes(form: "ModelForm[Any]") -> list[str]:
+    return [
+        f"{name}: {_spell(form.fields[name], form.initial.get(name))}"
+        f" → {_spell(form.fields[name], form.cleaned_data.get(name))}"
+        for name in form.changed_data
+    ]
+
+
+def _spell(field: Field, value: Any) -> str:
+    """A field's value for people. Of a chosen row a form knows only the id to begin with."""
+    if isinstance(field, ModelChoiceField) and field.queryset is not None and not isinstance(value, Model):
+        value = field.queryset.filter(pk=value).first() or value
+    return str(value)
 
 
 class ReadOnlyAdmin(ProjectAdmin):

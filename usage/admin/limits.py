@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from usage import limits
-from usage.admin.base import ProjectAdmin, ReadOnlyAdmin, ReadOnlyInline
+from usage.admin.base import ProjectAdmin, ReadOnlyAdmin
 from usage.core.errors import InvalidRequest
 from usage.core.money import format_amount
 from usage.limits import LimitTerms
@@ -37,14 +37,6 @@ class ShownAmounts:
     @admin.display(description="held, as last counted", ordering="held")
     def shown_held(self, limit: UsageLimit) -> str:
         return format_amount(limit.held)
-
-
-class LimitInline(ShownAmounts, ReadOnlyInline):
-    """All of an account's limits, whoever set them, as they stood when usage last touched them."""
-
-    model = UsageLimit
-    fields = ["name", "source", "window", "mode", "shown_amount", "shown_used", "shown_held"]
-    readonly_fields = fields
 
 
 class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
