@@ -1,21 +1,23 @@
 """The price book, to which staff add rows, and held prices, about which they decide."""
 
 from collections.abc import Callable
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.contrib.admin.helpers import AdminErrorList
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from unfold.forms import AdminForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from usage import pricebook
+from usage import price_preview, pricebook
 from usage.admin.base import ActionAdmin, ProjectAdmin, staff_user
+from usage.admin.price_pages import ModelPricesView, address_of_model, shown_preview
 from usage.core.errors import InvalidRequest
 from usage.core.money import format_amount
 from usage.core.rating import rates_from_json, tiers_from_json
@@ -28,6 +30,7 @@ MILLION = 1_000_000
 UNIT_PRICE_COLUMNS = [column for column in RATE_COLUMNS if column.startswith("cost_per_")]
 PRICES_TAKEN = "State at least one unit price, none of them negative; 0 is free of charge."
 TIERS_FORM = 'a list such as [{"above_input_tokens": 200000, "input": "0.0000025", "output": "0.000015"}]'
+PREVIEW_BUTTON = "_preview"
 BATCH_FORM = 'an object such as {"input": "0.000000625", "output": "0.000005"}, with "tiers" where it has any'
 
 
@@ -94,6 +97,46 @@ class PriceAdmin(ProjectAdmin):
         ("Long-context tiers and batch rates", {"fields": ["tiers", "batch"]}),
     ]
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(ModelPricesView.as_view(model_admin=self))
+        own = [path("model/", view, name="usage_apiproviderpricing_model")]
+        return own + cast("list[URLPattern]", super().get_urls())
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method == "POST" and PREVIEW_BUTTON in request.POST:
+            return self._preview(request)
+        return cast(HttpResponse, super().add_view(request, form_url, extra_context))
+
+    def _preview(self, request: HttpRequest) -> HttpResponse:
+        """The form as it was sent, and above it what last month would have cost; nothing is saved.
+
+        The form's page is put together here, since Django's own way saves whatever is valid.
+        """
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = self.get_form(request, change=False)(request.POST)
+        shown = {}
+        if form.is_valid():
+            draft = pricebook.price_of(form.instance)
+            shown = shown_preview(price_preview.preview(draft, at=timezone.now()))
+        page = AdminForm(form, list(self.get_fieldsets(request)), {}, (), model_admin=self)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Add {self.opts.verbose_name}",
+            "subtitle": None,
+            "adminform": page,
+            "original": None,
+            "is_popup": False,
+            "media": self.media + page.media,
+            "inline_admin_formsets": [],
+            "errors": AdminErrorList(form, []),
+            "preserved_filters": self.get_preserved_filters(request),
+            **shown,
+        }
+        return cast(HttpResponse, self.render_change_form(request, context, add=True))
+
     def has_change_permission(self, request: HttpRequest, obj: APIProviderPricing | None = None) -> bool:
         return False
 
@@ -121,9 +164,7 @@ class PriceAdmin(ProjectAdmin):
 
     @admin.display(description="history")
     def history(self, price: APIProviderPricing) -> str:
-        same_model = urlencode({"provider": price.provider, "model_name": price.model_name})
-        address = reverse("admin:usage_apiproviderpricing_changelist")
-        return format_html('<a href="{}?{}">all dates</a>', address, same_model)
+        return format_html('<a href="{}">all dates</a>', address_of_model(price.provider, price.model_name))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return lookup == "model_name" or bool(super().lookup_allowed(lookup, value, request))
