@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from heapq import nlargest
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -121,7 +122,7 @@ def preview(draft: Price, *, at: datetime) -> Preview:
             for calls, cost in [sums.untouched.get(reason, (0, ZERO))]
             if calls
         ],
-        unpriced=list(sums.unpriced),
+        unpriced=sorted(sums.unpriced),
     )
 
 
@@ -129,7 +130,7 @@ class _Group(NamedTuple):
     """Calls of one account in one bucket, rated again unless `left_out` says why not."""
 
     account_id: int
-    left_out: str
+    left_out: LeftOut | None
     bucket: Bucket
     calls: int
     cost: Decimal
@@ -143,14 +144,13 @@ class _Sums:
     draft: Price
     by_account: dict[int, Difference] = field(default_factory=dict)
     untouched: dict[LeftOut, tuple[int, Decimal]] = field(default_factory=dict)
-    unpriced: dict[str, None] = field(default_factory=dict)
+    unpriced: set[str] = field(default_factory=set)
     quantities: Quantities = NOTHING
 
     def add(self, group: _Group) -> None:
-        if group.left_out:
-            reason = LeftOut(group.left_out)
-            calls, cost = self.untouched.get(reason, (0, ZERO))
-            self.untouched[reason] = (calls + group.calls, sum_exactly([cost, group.cost]))
+        if group.left_out is not None:
+            calls, cost = self.untouched.get(group.left_out, (0, ZERO))
+            self.untouched[group.left_out] = (calls + group.calls, sum_exactly([cost, group.cost]))
             return
         so_far = self.by_account.get(group.account_id, Difference())
         after = rate_together(group.quantities, self.draft, bucket=group.bucket)
@@ -160,7 +160,7 @@ class _Sums:
             after=sum_exactly([so_far.after, after]),
         )
         self.quantities = together(self.quantities, group.quantities)
-        self.unpriced |= dict.fromkeys(unpriced(group.quantities, self.draft, bucket=group.bucket))
+        self.unpriced.update(unpriced(group.quantities, self.draft, bucket=group.bucket))
 
     def total(self) -> Difference:
         differences = self.by_account.values()
@@ -171,58 +171,85 @@ class _Sums:
         )
 
 
-# The statement's own columns come before the sums. A price's model is asked for by the ids of its rows: the
-# log's name of the model is the one that was asked for, whichever model answered and set the price.
-GROUPS = f"""
-SELECT account_id,
-       CASE WHEN list_cost IS NOT NULL THEN '{LeftOut.OWN_KEY}'
-            WHEN price_id = ANY(%(rows)s::bigint[]) THEN ''
-            WHEN price_id IS NOT NULL THEN '{LeftOut.OTHER_MODEL}'
-            WHEN cost_source <> 'local' THEN '{LeftOut.REPORTED}'
-            WHEN status_code >= 400 THEN '{LeftOut.NOTHING_STATED}'
-            ELSE '{LeftOut.NO_PRICE}' END AS left_out,
-       %(has_batch)s AND request_type = ANY(%(batch_types)s) AS batch,
-       width_bucket(
-           COALESCE(input_tokens, 0)::bigint,
-           CASE WHEN %(has_batch)s AND request_type = ANY(%(batch_types)s)
-                THEN %(batch_starts)s::bigint[] ELSE %(starts)s::bigint[] END
-       ) AS tiers_exceeded,
-       count(*), sum(cost), {", ".join(f"COALESCE(sum({name}), 0)" for name in Quantities._fields)}
+# Rows are grouped by conditions only, from which the reason and the tier are told afterwards: the planner
+# takes a condition for two groups, and so adds up in memory instead of sorting the month on disk first (of
+# anything computed from the token counts it would expect one group per count). A call's price is known by
+# the ids of the model's rows: the log names the model asked for, whichever model answered and set the price.
+CONDITIONS = {
+    "own_key": "list_cost IS NOT NULL",
+    "rated": "price_id IS NOT NULL AND price_id = ANY(%(rows)s::bigint[])",
+    "unpriced": "price_id IS NULL",
+    "reported": "price_id IS NULL AND cost_source <> 'local'",
+    "failed": "price_id IS NULL AND status_code >= 400",
+}
+IS_BATCH = "(%(has_batch)s AND request_type = ANY(%(batch_types)s))"
+EXCEEDS = (
+    f"COALESCE(input_tokens, 0) > CASE WHEN {IS_BATCH} THEN %(batch_above_{{0}})s::bigint "
+    "ELSE %(above_{0})s::bigint END"
+)
+SUMS = ", ".join(f"COALESCE(sum({name}), 0)" for name in Quantities._fields)
+GROUPS = """
+SELECT account_id, {conditions}, count(*), sum(cost), {sums}
 FROM api_usage_logs
 WHERE occurred_at >= %(start)s AND occurred_at < %(end)s AND provider = %(provider)s
   AND CASE WHEN %(any_model)s THEN model <> ALL(%(named)s::text[]) ELSE model = %(model)s END
-GROUP BY 1, 2, 3, 4
-ORDER BY 1, 2, 3, 4
+GROUP BY account_id, {places}
 """
 
 
 def _groups(draft: Price, *, start: datetime, end: datetime) -> Iterator[_Group]:
-    rows = APIProviderPricing.objects.filter(provider=draft.provider)
-    names = rows.exclude(model_name=ANY_MODEL).order_by().values_list("model_name", flat=True)
-    any_model = draft.model == ANY_MODEL
-    parameters: dict[str, Any] = {
-        "start": start,
-        "end": end,
-        "provider": draft.provider,
-        "model": draft.model,
-        "any_model": any_model,
-        "named": list(names.distinct()) if any_model else [],
-        "rows": list(rows.filter(model_name__in=[draft.model, ANY_MODEL]).values_list("pk", flat=True)),
-        "has_batch": draft.batch is not None,
-        "batch_types": sorted(BATCH_REQUEST_TYPES),
-        "starts": _tier_starts(draft, batch=False),
-        "batch_starts": _tier_starts(draft, batch=True),
-    }
+    # A threshold that only the other rates have is NULL, which no call exceeds.
+    pairs = list(zip_longest(thresholds(draft, batch=False), thresholds(draft, batch=True)))
+    conditions = [*CONDITIONS.values(), IS_BATCH, *(EXCEEDS.format(place) for place in range(len(pairs)))]
+    statement = GROUPS.format(
+        conditions=", ".join(conditions),
+        sums=SUMS,
+        places=", ".join(str(place) for place in range(2, 2 + len(conditions))),
+    )
+    parameters = _parameters(draft) | {"start": start, "end": end}
+    for place, (above, batch_above) in enumerate(pairs):
+        parameters |= {f"above_{place}": _least(above), f"batch_above_{place}": _least(batch_above)}
     with connection.cursor() as cursor:
-        cursor.execute(GROUPS, parameters)
-        for account_id, left_out, batch, tiers, calls, cost, *quantities in cursor:
-            bucket = Bucket(batch, tiers)
+        cursor.execute(statement, parameters)
+        for account_id, *values in cursor:
+            met, (calls, cost, *quantities) = values[: len(conditions)], values[len(conditions) :]
+            left_out = _left_out(**dict(zip(CONDITIONS, met, strict=False)))
+            batch, *exceeded = met[len(CONDITIONS) :]
+            bucket = Bucket(batch, sum(map(bool, exceeded)))
             yield _Group(account_id, left_out, bucket, calls, cost, Quantities(*quantities))
 
 
-def _tier_starts(draft: Price, *, batch: bool) -> list[int]:
-    """The least input of each tier: one token above its threshold."""
-    return [min(above, MOST_INPUT_TOKENS) + 1 for above in thresholds(draft, batch=batch)]
+def _parameters(draft: Price) -> dict[str, Any]:
+    rows = APIProviderPricing.objects.filter(provider=draft.provider).order_by()
+    names = rows.exclude(model_name=ANY_MODEL).values_list("model_name", flat=True).distinct()
+    any_model = draft.model == ANY_MODEL
+    return {
+        "provider": draft.provider,
+        "model": draft.model,
+        "any_model": any_model,
+        "named": list(names) if any_model else [],
+        "rows": list(rows.filter(model_name__in=[draft.model, ANY_MODEL]).values_list("pk", flat=True)),
+        "has_batch": draft.batch is not None,
+        "batch_types": sorted(BATCH_REQUEST_TYPES),
+    }
+
+
+def _least(above: int | None) -> int | None:
+    """A threshold as the database can hold it: beyond what the log can count all are the same."""
+    return None if above is None else min(above, MOST_INPUT_TOKENS)
+
+
+def _left_out(*, own_key: bool, rated: bool, unpriced: bool, reported: bool, failed: bool) -> LeftOut | None:
+    """Why calls that meet these conditions are not rated again; None where they are."""
+    if own_key:
+        return LeftOut.OWN_KEY
+    if rated:
+        return None
+    if not unpriced:
+        return LeftOut.OTHER_MODEL
+    if reported:
+        return LeftOut.REPORTED
+    return LeftOut.NOTHING_STATED if failed else LeftOut.NO_PRICE
 
 
 def _most_affected(by_account: dict[int, Difference]) -> list[AccountDifference]:

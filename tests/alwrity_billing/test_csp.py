@@ -86,6 +86,7 @@ def test_the_admin_and_the_api_documentation_work_under_their_policy(
         reverse("admin:usage_apikey_change", args=[key.pk]),
         "/admin/usage/apiproviderpricing/",
         "/admin/usage/apiproviderpricing/add/",
+        "/admin/usage/apiproviderpricing/model/?provider=openai&model_name=o3",
         f"/admin/usage/heldprice/{held.pk}/change/",
         "/docs",
     ]

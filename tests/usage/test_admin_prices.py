@@ -100,14 +100,25 @@ def test_each_price_says_what_changed_and_by_how_much(staff: Client) -> None:
     first, second = lines(staff)
 
     assert first == [
-        ["Input", "2.5", "1M tokens"],
-        ["Output", "10", "1M tokens"],
-        ["Search", "0.01", "search"],
+        ["Input", "2.5 per 1M tokens"],
+        ["Output", "10 per 1M tokens"],
+        ["Search", "0.01 per search"],
     ]
     assert second == [
-        ["Input", "3", "1M tokens", "2.5 → 3", "+20 %"],
-        ["Output", "10", "1M tokens", "–", "–"],
-        ["Search", "none", "search", "0.01 → none", "–"],
+        ["Input", "3 per 1M tokens", "2.5 → 3 (+20 %)"],
+        ["Output", "10 per 1M tokens", "–"],
+        ["Search", "none", "0.01 → none"],
+    ]
+
+
+def test_a_rate_that_is_gone_shows_what_is_charged_instead(staff: Client) -> None:
+    a_price(cost_per_input_token="0.000004", cost_per_cached_input_token="0.000001")
+    a_price(since=MARCH, cost_per_input_token="0.000004")
+
+    assert lines(staff)[1][1] == [
+        "Cached input",
+        "4 per 1M tokens (no rate of its own)",
+        "1 → 4 (+300 %)",
     ]
 
 
@@ -123,11 +134,11 @@ def test_tiers_and_batch_rates_can_be_read(staff: Client) -> None:
         batch={"output": "0.000005", "tiers": [{"above_input_tokens": 0, "output": "0.000006"}]},
     )
 
-    assert [line[:2] for line in lines(staff)[0]] == [
-        ["Cached input", "1"],
-        ["Cached input above 200,000 input tokens", "2"],
-        ["Batch: output", "5"],
-        ["Batch: output above 0 input tokens", "6"],
+    assert lines(staff)[0] == [
+        ["Cached input", "1 per 1M tokens"],
+        ["Cached input above 200,000 input tokens", "2 per 1M tokens"],
+        ["Batch: output", "5 per 1M tokens"],
+        ["Batch: output above 0 input tokens", "6 per 1M tokens"],
     ]
 
 
@@ -206,7 +217,7 @@ def test_a_draft_shows_what_last_month_would_have_cost(staff: Client) -> None:
         ("Calls rated again", "1", "1,000 input tokens, 100 output tokens"),
     ]
     assert shown.context["preview_accounts"]["rows"] == [
-        ["Acme (acme)", "1", "0.0035", "0.007", "+0.0035", "+100 %"]
+        ["Acme (acme)", "1", "0.0035", "0.007", "+0.0035 (+100 %)"]
     ]
     assert shown.context["preview_untouched"]["rows"] == [
         ["Cost reported by the provider or the sender", "1", "0.0035"]
@@ -244,7 +255,7 @@ def test_the_drafts_tiers_and_batch_rates_count(staff: Client) -> None:
     shown = preview(staff, tiers=json.dumps(tiers))
 
     assert shown.context["preview"].total.after == Decimal("0.009")  # 1000 × 9/M, output without a price
-    assert "no rate for what calls of that month consumed" in shown.content.decode()
+    assert "no rate for some of what was consumed" in shown.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,7 @@ def test_a_model_that_had_no_row_of_its_own_is_rated_again_from_the_default(worl
         ({"price_id": None, "cost_source": "estimated"}, LeftOut.REPORTED),
         ({"price_id": None, "status_code": 500, "cost": Decimal(0)}, LeftOut.NOTHING_STATED),
         ({"price_id": None}, LeftOut.NO_PRICE),
+        ({"price_id": None, "cost_source": "provider", "list_cost": Decimal(1)}, LeftOut.OWN_KEY),
     ],
 )
 def test_what_no_price_of_the_book_decided_is_left_out_and_counted(

@@ -72,12 +72,12 @@ def shown_preview(preview: Preview) -> dict[str, Any]:
         "preview_figures": _figures(preview),
         "preview_unpriced": ", ".join(preview.unpriced),
         "preview_accounts": {
-            "headers": ["Account", "Calls", "As rated, USD", "At this price, USD", "Difference, USD", "%"],
+            "headers": ["Account", "Calls", "As rated, USD", "At this price, USD", "Difference, USD"],
             "rows": [
                 [
                     f"{each.account.name} ({each.account.external_id})",
                     f"{each.difference.calls:,}",
-                    *_difference(each.difference).values(),
+                    *_costs(each.difference),
                 ]
                 for each in preview.accounts
             ],
@@ -91,24 +91,22 @@ def shown_preview(preview: Preview) -> dict[str, Any]:
     }
 
 
-def _difference(difference: Difference) -> dict[str, str]:
-    return {
-        "before": _usd(difference.before),
-        "after": _usd(difference.after),
-        "usd": _signed(difference.usd),
-        "percent": _percent(difference.percent),
-    }
+def _costs(difference: Difference) -> list[str]:
+    moved = _signed(difference.usd)
+    if difference.percent is not None:
+        moved += f" ({_percent(difference.percent)})"
+    return [_usd(difference.before), _usd(difference.after), moved]
 
 
 def _figures(preview: Preview) -> list[tuple[str, str, str]]:
     """Each a label, a value, and what stands beside it."""
-    total = _difference(preview.total)
+    total = preview.total
     consumed = ", ".join(_consumed(preview.quantities))
     return [
-        ("As rated, USD", total["before"], ""),
-        ("At this price, USD", total["after"], ""),
-        ("Difference, USD", total["usd"], total["percent"]),
-        ("Calls rated again", f"{preview.total.calls:,}", consumed),
+        ("As rated, USD", _usd(total.before), ""),
+        ("At this price, USD", _usd(total.after), ""),
+        ("Difference, USD", _signed(total.usd), "" if total.percent is None else _percent(total.percent)),
+        ("Calls rated again", f"{total.calls:,}", consumed),
     ]
 
 
@@ -132,7 +130,7 @@ def _shown_price(price: DatedPrice) -> dict[str, Any]:
         "origin": _origin(row),
         "address": reverse("admin:usage_apiproviderpricing_change", args=[row.pk]),
         "table": {
-            "headers": ["Price", "USD", "per", *([] if price.is_first else ["Before → after", "%"])],
+            "headers": ["Price", "USD", *([] if price.is_first else ["Before → after"])],
             "rows": [_shown_line(line, is_first=price.is_first) for line in price.lines],
         },
     }
@@ -155,10 +153,15 @@ def _shown_line(change: Change, *, is_first: bool) -> list[str]:
         "none" if amount is None else format_amount(amount * count)
         for amount in (change.before, change.after)
     )
-    line = [_name(change.line), after, per]
-    if is_first:
-        return line
-    return [*line, f"{before} → {after}", _percent(change.percent)] if change.moved else [*line, "–", "–"]
+    price = "none" if change.after is None else f"{after} per {per}"
+    if not change.is_stated and change.after is not None:
+        price += " (no rate of its own)"
+    line = [_name(change.line), price]
+    return line if is_first else [*line, _moved(before, after, change.percent) if change.moved else "–"]
+
+
+def _moved(before: str, after: str, percent: Decimal | None) -> str:
+    return f"{before} → {after}" if percent is None else f"{before} → {after} ({_percent(percent)})"
 
 
 def _shown_held(held: HeldPrice, *, linked: bool) -> dict[str, Any]:
@@ -193,8 +196,6 @@ def _signed(amount: Decimal) -> str:
     return f"{sign}{_usd(amount.copy_abs())}"
 
 
-def _percent(percent: Decimal | None) -> str:
-    """To a tenth of a percent; "–" where there is none to state."""
-    if percent is None:
-        return "–"
+def _percent(percent: Decimal) -> str:
+    """To a tenth of a percent."""
     return f"{_signed(percent.quantize(TENTH, rounding=ROUND_HALF_EVEN))} %"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from usage.core.price_moves import as_charged
 from usage.core.rating import Price, Rates, TokenPrices
 
 
@@ -20,11 +21,16 @@ class Line(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A line before and after, in USD per single unit; None where the price does not state it."""
+    """What a line's calls pay before and after, in USD per single unit; None where that is not priced.
+
+    Where a price does not state the line it is what the price charges instead: cached input as input, a call
+    above a threshold as one below, a batch at the usual rates. `is_stated` says whether the later price does.
+    """
 
     line: Line
     before: Decimal | None
     after: Decimal | None
+    is_stated: bool = True
 
     @property
     def moved(self) -> bool:
@@ -32,7 +38,7 @@ class Change(NamedTuple):
 
     @property
     def percent(self) -> Decimal | None:
-        """By how many percent of `before` it rose; None where that is nothing, or nothing is stated."""
+        """By how many percent of `before` it rose; None where that is nothing, or either is not priced."""
         return percent_of_change(self.before, self.after)
 
 
@@ -52,9 +58,23 @@ def stated(price: Price) -> dict[Line, Decimal]:
 
 
 def compare(before: Price | None, after: Price) -> list[Change]:
-    """Every line that either price states, those of `after` first; without `before`, nothing was stated."""
+    """Every line that either price states, those of `after` first; without `before`, nothing was priced."""
     old, new = {} if before is None else stated(before), stated(after)
-    return [Change(line, old.get(line), new.get(line)) for line in dict.fromkeys([*new, *old])]
+    return [
+        Change(line, None if before is None else charged(line, before), charged(line, after), line in new)
+        for line in dict.fromkeys([*new, *old])
+    ]
+
+
+def charged(line: Line, price: Price) -> Decimal | None:
+    """What a unit of the line's calls costs at `price`, stated or not; None where it is not priced."""
+    rates = price.rates(batch=line.batch)
+    if not line.is_per_token:
+        unit_price: Decimal | None = getattr(rates.units, line.name)
+        return unit_price
+    input_tokens = 0 if line.above_input_tokens is None else line.above_input_tokens + 1
+    token_price: Decimal | None = getattr(as_charged(rates.tokens_at(input_tokens)), line.name)
+    return token_price
 
 
 def _lines(rates: Rates, *, batch: bool) -> Iterator[tuple[Line, Decimal]]:

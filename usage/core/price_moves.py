@@ -38,8 +38,8 @@ def _rate_pairs(label: str, old: Rates, new: Rates) -> Iterator[tuple[str, Decim
         context = f" above {size - 1} input tokens" if size else ""
         for name, before, after in zip(
             TokenPrices._fields,
-            _as_charged(old.tokens_at(size)),
-            _as_charged(new.tokens_at(size)),
+            as_charged(old.tokens_at(size)),
+            as_charged(new.tokens_at(size)),
             strict=True,
         ):
             yield f"{label}{name}{context}", before or ZERO, after or ZERO
@@ -47,7 +47,7 @@ def _rate_pairs(label: str, old: Rates, new: Rates) -> Iterator[tuple[str, Decim
         yield f"{label}{name}", before or ZERO, after or ZERO
 
 
-def _as_charged(tokens: TokenPrices) -> TokenPrices:
+def as_charged(tokens: TokenPrices) -> TokenPrices:
     """`tokens` with every class that has no price of its own at the price of the class containing it."""
     return TokenPrices(
         input=tokens.input,

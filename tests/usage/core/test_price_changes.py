@@ -40,17 +40,37 @@ def test_what_comes_what_stays_and_what_goes_is_compared() -> None:
     assert compare(before, after) == [
         Change(Line("input"), TWO, TWO),
         Change(Line("page"), None, FOUR),
-        Change(Line("output"), THREE, None),
+        Change(Line("output"), THREE, None, is_stated=False),
     ]
     assert [change.moved for change in compare(before, after)] == [False, True, True]
 
 
-def test_a_tier_is_compared_with_the_tier_of_the_same_threshold() -> None:
-    def tiered(above: int) -> Price:
-        return a_price(Rates(TokenPrices(input=TWO), (Tier(above, TokenPrices(input=THREE)),)))
+def test_a_part_without_a_rate_of_its_own_is_compared_as_the_whole() -> None:
+    whole = a_price(Rates(TokenPrices(input=FOUR)))
+    apart = a_price(Rates(TokenPrices(input=FOUR, cached_input=TWO)))
+    cached = Line("cached_input")
 
-    assert [change.moved for change in compare(tiered(9), tiered(9))] == [False, False]
-    assert [change.moved for change in compare(tiered(9), tiered(8))] == [False, True, True]
+    assert compare(whole, apart)[1] == Change(cached, FOUR, TWO)
+    assert compare(apart, whole)[1] == Change(cached, TWO, FOUR, is_stated=False)
+
+
+def test_a_tier_is_compared_with_what_such_calls_paid_before() -> None:
+    flat = a_price(Rates(TokenPrices(input=TWO)))
+    tiered = a_price(Rates(TokenPrices(input=TWO), (Tier(9, TokenPrices(input=THREE)),)))
+    above = Line("input", above_input_tokens=9)
+
+    assert compare(flat, tiered)[1] == Change(above, TWO, THREE)
+    assert compare(tiered, flat)[1] == Change(above, THREE, TWO, is_stated=False)
+
+
+def test_batch_rates_are_compared_with_the_usual_ones_where_there_were_none() -> None:
+    usual = a_price(Rates(TokenPrices(input=FOUR), units=UnitPrices(page=FOUR)))
+    batched = usual._replace(batch=Rates(TokenPrices(input=TWO), units=UnitPrices(page=THREE)))
+
+    assert compare(usual, batched)[2:] == [
+        Change(Line("input", batch=True), FOUR, TWO),
+        Change(Line("page", batch=True), FOUR, THREE),
+    ]
 
 
 def test_the_first_price_comes_from_nothing() -> None:
