@@ -133,7 +133,7 @@ CALLS: list[dict[str, Any]] = [
         a_draft(NESTED, batch=Rates(TokenPrices(output=mtok("1")))),
         a_draft(units=UNITS),
         a_draft(TokenPrices(input=Decimal(0))),
-        a_draft(NESTED, tiers=(Tier(0, TokenPrices(input=mtok("1"))), Tier(2**40, NESTED))),
+        a_draft(NESTED, tiers=(Tier(0, TokenPrices(input=mtok("1"))), Tier(2**70, NESTED))),
     ],
 )
 def test_the_month_costs_what_its_rows_cost_one_by_one(world: World, draft: Price) -> None:
