@@ -1,6 +1,8 @@
 """Limits that staff set for one customer: with a reason, in place of the plan's, until they end."""
 
+import dataclasses
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 
@@ -56,11 +58,34 @@ def add(
     return override
 
 
+def replace(
+    override: LimitOverride,
+    *,
+    amount: Decimal | None,
+    ends_at: datetime | None,
+    reason: str,
+    by: Actor,
+    at: datetime,
+) -> LimitOverride:
+    """End the override and add one like it with this amount and end, at once: what is used and held stays.
+
+    Raises Conflict when it has ended, InvalidRequest as `add` does.
+    """
+    terms = dataclasses.replace(entitlements.terms_of(override), amount=amount)
+    with transaction.atomic():
+        _end(override, by=by, at=at)
+        return add(override.account, terms, reason=reason, by=by, at=at, ends_at=ends_at)
+
+
 def end(override: LimitOverride, *, by: Actor, at: datetime) -> None:
     """Take the override away, the plan's limit returning; raises Conflict when it has ended."""
     with transaction.atomic():
-        running = LimitOverride.objects.filter(pk=override.pk, ended_at__isnull=True)
-        if not running.update(ended_at=at, ended_by=by.name):
-            raise Conflict(f"{override} has ended already.", code="override_ended")
+        _end(override, by=by, at=at)
         entitlements.apply(override.account, at=at)
     override.refresh_from_db()
+
+
+def _end(override: LimitOverride, *, by: Actor, at: datetime) -> None:
+    running = LimitOverride.objects.filter(pk=override.pk, ended_at__isnull=True)
+    if not running.update(ended_at=at, ended_by=by.name):
+        raise Conflict(f"{override} has ended already.", code="override_ended")

@@ -118,6 +118,23 @@ def discard(version: PlanVersion) -> None:
         raise Conflict(f"{version} is published and stays.", code="version_published")
 
 
+def make_default(plan: SubscriptionPlan) -> None:
+    """Let accounts made from now on begin on `plan`, and on no other.
+
+    Raises InvalidRequest for a plan that is retired, one customer's, or not published.
+    """
+    if plan.retired_at is not None or plan.account_id is not None:
+        raise InvalidRequest(f"{plan.name} is not for everybody: another plan has to be the default.")
+    with transaction.atomic():
+        if not plan.versions.filter(published_at__isnull=False).exists():
+            raise InvalidRequest(f"{plan.name} is not published yet: publish a version of it first.")
+        # Locked in the order of their ids, so that two who choose at once choose one after the other.
+        list(SubscriptionPlan.objects.select_for_update().order_by("pk"))
+        SubscriptionPlan.objects.filter(is_default=True).exclude(pk=plan.pk).update(is_default=False)
+        SubscriptionPlan.objects.filter(pk=plan.pk).update(is_default=True)
+    plan.is_default = True
+
+
 def retire(plan: SubscriptionPlan, *, at: datetime) -> None:
     """Sell the plan no longer; whoever is subscribed keeps it.
 

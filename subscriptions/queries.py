@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
+from subscriptions import entitlements
 from subscriptions.history import with_relations
 from subscriptions.models import (
     RENEWALS,
@@ -14,7 +16,9 @@ from subscriptions.models import (
     UserSubscription,
     Visibility,
 )
-from usage.models import Account
+from usage.core.money import ZERO, format_amount
+from usage.limits import key_of
+from usage.models import Account, LimitMode, LimitSource, UsageLimit, Window
 
 MAX_OFFSET = 100_000
 
@@ -26,6 +30,16 @@ class ChangePage:
     rows: list[SubscriptionChange]
     total_count: int
     has_more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeyondLimit:
+    """An account that has used more of a limit than a version allows."""
+
+    account: str
+    limit: str
+    used: str
+    allowed: str
 
 
 def subscription_of(account: Account) -> UserSubscription | None:
@@ -44,6 +58,46 @@ def versions_for_sale(*, at: datetime) -> list[PlanVersion]:
 def plan_by_id(plan_id: int) -> SubscriptionPlan | None:
     """The plan of that id, whoever may choose it."""
     return SubscriptionPlan.objects.filter(pk=plan_id).first()
+
+
+def published_before(version: PlanVersion) -> PlanVersion | None:
+    """The version of the same plan that was sold before this one, or is sold while this one is a draft."""
+    earlier = PlanVersion.objects.filter(
+        plan=version.plan_id, published_at__isnull=False, number__lt=version.number
+    )
+    return earlier.order_by("-number").first()
+
+
+def beyond_limits(version: PlanVersion, *, accounts: "QuerySet[Any, Any]", at_most: int) -> list[BeyondLimit]:
+    """Where some of `accounts` have used more of a billing period than `version` allows; the first `at_most`.
+
+    Looks at the limits that refuse, as they were last counted.
+    """
+    allowed = {
+        terms.key: terms.amount
+        for terms in entitlements.limit_terms(version)
+        if terms.window == Window.PERIOD and terms.mode == LimitMode.BLOCK and terms.amount is not None
+    }
+    beyond = Q(pk__in=[])
+    for (measure, scope, scope_value, window, mode), amount in allowed.items():
+        beyond |= Q(
+            measure=measure,
+            scope=scope,
+            scope_value=scope_value,
+            window=window,
+            mode=mode,
+            used__gt=amount,
+        )
+    known = UsageLimit.objects.filter(beyond, account__in=accounts, source=LimitSource.PLAN)
+    return [
+        BeyondLimit(
+            account=limit.account.name,
+            limit=limit.name,
+            used=format_amount(limit.used),
+            allowed=format_amount(allowed[key_of(limit)] or ZERO),
+        )
+        for limit in known.select_related("account").order_by("account__name", "name")[:at_most]
+    ]
 
 
 def renewals_of(account: Account, *, limit: int, offset: int) -> ChangePage:

@@ -109,34 +109,7 @@ def put(account: Account, *, source: LimitSource, limits: Sequence[LimitTerms], 
             limit_counts.recount([row.pk for row in added], account_id=account.pk)
 
 
-def put_one(account: Account, terms: LimitTerms, *, source: LimitSource, at: datetime) -> UsageLimit:
-    """Add one limit of this `source`, or change the one that counts the same; the others stay.
-
-    Raises InvalidRequest as `put` does.
-    """
-    with transaction.atomic():
-        others = [known for known in _locked_terms(account, source=source) if known.key != terms.key]
-        put(account, source=source, limits=[*others, terms], at=at)
-    return UsageLimit.objects.get(
-        account=account,
-        source=source,
-        measure=terms.measure,
-        scope=terms.scope,
-        scope_value=terms.scope_value,
-        window=terms.window,
-        mode=terms.mode,
-    )
-
-
-def remove(limit: UsageLimit, *, at: datetime) -> None:
-    """Take this limit away; the others of its source stay."""
-    source = LimitSource(limit.source)
-    with transaction.atomic():
-        known = _locked_terms(limit.account, source=source)
-        put(limit.account, source=source, limits=[each for each in known if each.key != key_of(limit)], at=at)
-
-
-def key_of(limit: UsageLimit) -> Key:
+def key_of(limit: UsageLimit | LimitState) -> Key:
     """What the limit is of and what it does."""
     return (limit.measure, limit.scope, limit.scope_value, limit.window, limit.mode)
 
@@ -146,24 +119,6 @@ def states(account: Account, *, at: datetime) -> list[LimitState]:
     with connection.cursor() as cursor:
         cursor.execute(LIMITS_AT, {"account": account.pk, "at": at})
         return [LimitState(**dict(zip(LimitState.__slots__, row, strict=True))) for row in cursor.fetchall()]
-
-
-def _locked_terms(account: Account, *, source: LimitSource) -> list[LimitTerms]:
-    """What the limits of the source allow now; they stay so until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_ACCOUNT, [account.pk])
-    return [
-        LimitTerms(
-            name=row.name,
-            measure=Measure(row.measure),
-            window=Window(row.window),
-            amount=row.amount,
-            scope=LimitScope(row.scope),
-            scope_value=row.scope_value,
-            mode=LimitMode(row.mode),
-        )
-        for row in UsageLimit.objects.filter(account=account, source=source)
-    ]
 
 
 def _change(row: UsageLimit, terms: LimitTerms) -> None:

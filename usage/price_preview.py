@@ -3,7 +3,8 @@
 The log is read once, in one statement over its month: quantities are added up per account and bucket (calls
 that pay the same price per token, see `usage.core.repricing`), and the sums are rated. What comes back is one
 row per account, bucket and reason for leaving calls out, however many calls there were. The hourly rollups
-cannot serve here: they add up calls that were rated together with calls whose cost was reported.
+cannot serve here: they add up calls that were rated together with calls whose cost was reported. What an
+account's surcharges added has nothing to do with the price, and is left out on both sides.
 """
 
 from collections.abc import Iterator
@@ -189,7 +190,7 @@ EXCEEDS = (
 )
 SUMS = ", ".join(f"COALESCE(sum({name}), 0)" for name in Quantities._fields)
 GROUPS = """
-SELECT account_id, {conditions}, count(*), sum(cost), {sums}
+SELECT account_id, {conditions}, count(*), sum(cost - COALESCE(surcharge, 0)), {sums}
 FROM api_usage_logs
 WHERE occurred_at >= %(start)s AND occurred_at < %(end)s AND provider = %(provider)s
   AND CASE WHEN %(any_model)s THEN model <> ALL(%(named)s::text[]) ELSE model = %(model)s END

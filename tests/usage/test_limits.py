@@ -183,22 +183,6 @@ def test_the_limits_of_another_account_are_its_own() -> None:
     assert counters("everything_calls_period", of="other") == (0, 1)
 
 
-def test_putting_one_leaves_the_others_of_its_source() -> None:
-    limit(a_limit(5, name="calls"), a_limit(9, "tokens", name="tokens"))
-
-    limits.put_one(acme(), a_limit(6, name="more"), source=LimitSource.PLAN, at=NOW)
-
-    assert sorted(names()) == ["more", "tokens"]
-
-
-def test_one_is_removed_by_itself() -> None:
-    limit(a_limit(5, name="calls"), a_limit(9, "tokens", name="tokens"))
-
-    limits.remove(UsageLimit.objects.get(name="calls"), at=NOW)
-
-    assert names() == ["tokens"]
-
-
 # --- What cannot be a limit -------------------------------------------------------------------------------
 
 

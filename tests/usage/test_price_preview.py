@@ -212,6 +212,14 @@ def test_the_month_is_the_whole_calendar_month_before(world: World) -> None:
     assert found.total.calls == len(inside)
 
 
+def test_what_surcharges_added_is_left_out_on_both_sides(world: World) -> None:
+    world.call(input_tokens=1_000, output_tokens=100, cost="0.0085", surcharge="0.005")
+
+    total = at(a_draft(TokenPrices(input=mtok("2.5"), output=mtok("10")))).total
+
+    assert (total.before, total.after) == (Decimal("0.0035"), Decimal("0.0035"))
+
+
 def test_calls_of_other_models_and_providers_are_not_looked_at(world: World) -> None:
     world.call(model="o3")
     world.call(provider="gemini")

@@ -86,7 +86,7 @@ def _pages(stored: Iterable[UsageLimit]) -> dict[tuple[str, Key], str]:
 
 
 def _limit_row(state: LimitState, pages: Mapping[tuple[str, Key], str]) -> list[str]:
-    page = pages.get((state.source, (state.measure, state.scope, state.scope_value, state.window)))
+    page = pages.get((state.source, limits.key_of(state)))
     scope = state.scope_value or LimitScope(state.scope).label.lower()
     name = state.name if page is None else format_html(LINK, page, LINK_CLASSES, state.name)
     return [
