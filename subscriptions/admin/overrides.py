@@ -73,6 +73,9 @@ class OverrideAdmin(ActionAdmin):
         )
         obj.pk = made.pk
 
+    def has_manage_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("subscriptions.change_limitoverride")
+
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -95,11 +98,9 @@ class OverrideAdmin(ActionAdmin):
     def shown_amount(self, override: LimitOverride) -> str:
         return "unlimited" if override.amount is None else format_amount(override.amount)
 
-    @action(
-        description="Change", url_path="change-amount", permissions=["subscriptions.change_limitoverride"]
-    )
+    @action(description="Change", url_path="change-amount", permissions=["manage"])
     def change_amount(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        override = LimitOverride.objects.select_related("account").get(pk=object_id)
+        override: LimitOverride = operations.found(self, request, object_id)
 
         def act(cleaned: Mapping[str, Any]) -> str:
             made = overrides.replace(override, **cleaned, by=of_user(staff_user(request)), at=timezone.now())
@@ -121,9 +122,9 @@ class OverrideAdmin(ActionAdmin):
             about=override,
         )
 
-    @action(description="End now", url_path="end-now", permissions=["subscriptions.change_limitoverride"])
+    @action(description="End now", url_path="end-now", permissions=["manage"])
     def end_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        override = LimitOverride.objects.select_related("account").get(pk=object_id)
+        override: LimitOverride = operations.found(self, request, object_id)
 
         def act(_: Any) -> str:
             overrides.end(override, by=of_user(staff_user(request)), at=timezone.now())

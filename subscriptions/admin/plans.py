@@ -67,6 +67,12 @@ class PlanAdmin(ProjectAdmin):
     def get_inlines(self, request: HttpRequest, obj: SubscriptionPlan | None) -> list[Any]:
         return [] if obj is None else [VersionInline]
 
+    def has_edit_terms_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("subscriptions.change_planversion")
+
+    def has_manage_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("subscriptions.change_subscriptionplan")
+
     def has_delete_permission(self, request: HttpRequest, obj: SubscriptionPlan | None = None) -> bool:
         """Only of a plan that was never published: one that was sold can be retired."""
         if obj is not None and obj.versions.filter(published_at__isnull=False).exists():
@@ -103,14 +109,14 @@ class PlanAdmin(ProjectAdmin):
     @action(
         description="Edit terms (next version)",
         url_path="edit-terms",
-        permissions=["subscriptions.change_planversion"],
+        permissions=["edit_terms"],
     )
     def edit_terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._edit(request, self._plan(object_id))
+        return self._edit(request, operations.found(self, request, object_id))
 
-    @action(description="Make default", url_path="make-default", permissions=["change"])
+    @action(description="Make default", url_path="make-default", permissions=["manage"])
     def make_default(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        plan = self._plan(object_id)
+        plan: SubscriptionPlan = operations.found(self, request, object_id)
 
         def act(_: Any) -> str:
             plans.make_default(plan)
@@ -128,9 +134,9 @@ class PlanAdmin(ProjectAdmin):
             about=plan,
         )
 
-    @action(description="Retire", url_path="retire", permissions=["change"])
+    @action(description="Retire", url_path="retire", permissions=["manage"])
     def retire(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        plan = self._plan(object_id)
+        plan: SubscriptionPlan = operations.found(self, request, object_id)
 
         def act(_: Any) -> str:
             plans.retire(plan, at=timezone.now())
@@ -149,9 +155,9 @@ class PlanAdmin(ProjectAdmin):
             about=plan,
         )
 
-    @action(description="Sell again", url_path="bring-back", permissions=["change"])
+    @action(description="Sell again", url_path="bring-back", permissions=["manage"])
     def bring_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        plan = self._plan(object_id)
+        plan: SubscriptionPlan = operations.found(self, request, object_id)
 
         def act(_: Any) -> str:
             plans.bring_back(plan)
@@ -175,9 +181,6 @@ class PlanAdmin(ProjectAdmin):
             for each in super().get_actions_detail(request, object_id)
             if each.path.replace("-", "_") not in senseless
         ]
-
-    def _plan(self, object_id: str) -> SubscriptionPlan:
-        return SubscriptionPlan.objects.get(pk=object_id)
 
     def _edit(self, request: HttpRequest, plan: SubscriptionPlan) -> HttpResponse:
         draft = plans.draft_of(plan, by=of_user(staff_user(request)), at=timezone.now())

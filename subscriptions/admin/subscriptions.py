@@ -20,8 +20,8 @@ from usage.admin.base import ReadOnlyAdmin, staff_user
 from usage.admin.operations import Operation
 from usage.core.money import format_amount
 
-SUPPORT = ["subscriptions.support_usersubscription"]
-MANAGE = ["subscriptions.change_usersubscription"]
+# Who may do what: the permission methods of the admin below.
+SUPPORT, MANAGE = ["support"], ["manage"]
 # Newest first; everything else is in the list of changes.
 TIMELINE_ROWS = 50
 # Which buttons make sense in which state: the move behind each.
@@ -79,7 +79,18 @@ class SubscriptionAdmin(ReadOnlyAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Subscribing a customer is an operation on the add page."""
+        return self.has_manage_permission(request)
+
+    def has_support_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Pausing, resuming, extending trials."""
+        return request.user.has_perm("subscriptions.support_usersubscription")
+
+    def has_manage_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Everything that changes what is sold or ends it."""
         return request.user.has_perm("subscriptions.change_usersubscription")
+
+    def has_override_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("subscriptions.add_limitoverride")
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -187,11 +198,11 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     @action(
         description="Add override",
         url_path="add-override",
-        permissions=["subscriptions.add_limitoverride"],
+        permissions=["override"],
     )
     def add_override(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        account_id = self._subscription(object_id).account_id
-        return operations.to_add_page("subscriptions", "limitoverride", account=account_id)
+        subscription: UserSubscription = operations.found(self, request, object_id)
+        return operations.to_add_page("subscriptions", "limitoverride", account=subscription.account_id)
 
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
         """Only what its state allows, and a withdrawal only of what is scheduled."""
@@ -208,12 +219,9 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         ]
 
     def _run(self, request: HttpRequest, object_id: str, make: subscription_pages.Maker) -> HttpResponse:
-        subscription = self._subscription(object_id)
+        subscription: UserSubscription = operations.found(self, request, object_id)
         operation = make(subscription, of_user(staff_user(request)))
         return operations.run(operation, admin=self, request=request, about=subscription)
-
-    def _subscription(self, object_id: str) -> UserSubscription:
-        return UserSubscription.objects.select_related("account", "plan_version__plan").get(pk=object_id)
 
 
 @admin.register(SubscriptionChange)

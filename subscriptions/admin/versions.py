@@ -78,6 +78,12 @@ class VersionAdmin(ProjectAdmin):
     actions_detail = ["publish", "edit_as_next", "apply_to_subscribers", "discard"]
     change_form_outer_before_template = "admin/panels.html"
 
+    def has_publish_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("subscriptions.publish_planversion")
+
+    def has_edit_terms_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("subscriptions.change_planversion")
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Versions are begun from their plan."""
         return False
@@ -114,9 +120,9 @@ class VersionAdmin(ProjectAdmin):
         except BillingError as wrong:
             messages.warning(request, f"Saved, but it cannot be published like this. {wrong.message}")
 
-    @action(description="Publish", url_path="publish", permissions=["subscriptions.publish_planversion"])
+    @action(description="Publish", url_path="publish", permissions=["publish"])
     def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        version = self._version(object_id)
+        version: PlanVersion = operations.found(self, request, object_id)
 
         def act(_: Mapping[str, Any]) -> str:
             plans.publish(version, by=of_user(staff_user(request)), at=timezone.now())
@@ -137,9 +143,9 @@ class VersionAdmin(ProjectAdmin):
             about=version,
         )
 
-    @action(description="Discard", url_path="discard", permissions=["subscriptions.change_planversion"])
+    @action(description="Discard", url_path="discard", permissions=["edit_terms"])
     def discard(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        version = self._version(object_id)
+        version: PlanVersion = operations.found(self, request, object_id)
 
         def act(_: Mapping[str, Any]) -> str:
             plans.discard(version)
@@ -161,20 +167,21 @@ class VersionAdmin(ProjectAdmin):
     @action(
         description="Edit as next version",
         url_path="edit-as-next",
-        permissions=["subscriptions.change_planversion"],
+        permissions=["edit_terms"],
     )
     def edit_as_next(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        plan = self._version(object_id).plan
+        version: PlanVersion = operations.found(self, request, object_id)
+        plan = version.plan
         draft = plans.draft_of(plan, by=of_user(staff_user(request)), at=timezone.now())
         return HttpResponseRedirect(reverse("admin:subscriptions_planversion_change", args=[draft.pk]))
 
     @action(
         description="Apply to subscribers",
         url_path="apply",
-        permissions=["subscriptions.publish_planversion"],
+        permissions=["publish"],
     )
     def apply_to_subscribers(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        version = self._version(object_id)
+        version: PlanVersion = operations.found(self, request, object_id)
 
         def act(cleaned: Mapping[str, Any]) -> str:
             rollout = rollouts.request(
@@ -202,9 +209,6 @@ class VersionAdmin(ProjectAdmin):
         is_draft = PlanVersion.objects.filter(pk=object_id, published_at__isnull=True).exists()
         wanted = {"publish", "discard"} if is_draft else {"edit-as-next", "apply"}
         return [each for each in super().get_actions_detail(request, object_id) if each.path in wanted]
-
-    def _version(self, object_id: str) -> PlanVersion:
-        return PlanVersion.objects.select_related("plan").get(pk=object_id)
 
 
 @admin.register(VersionRollout)

@@ -6,20 +6,22 @@ it did is kept in the object's history.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from usage.core.errors import BillingError
 
 TEMPLATE = "admin/operation.html"
+
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,14 @@ def run(
         "back": page_of(about, admin=admin),
     }
     return TemplateResponse(request, TEMPLATE, context)
+
+
+def found(admin: "ModelAdmin[Row]", request: HttpRequest, object_id: str) -> Row:
+    """The row that a page is about; raises Http404 for one that is not there."""
+    row = admin.get_object(request, object_id)
+    if row is None:
+        raise Http404
+    return row
 
 
 def page_of(about: Model | None, *, admin: "ModelAdmin[Any]") -> str:
