@@ -1,4 +1,4 @@
-"""`make bench`: measure recording usage and authorizing calls. See docs/benchmarks.md."""
+"""`make bench`: measure recording usage, authorizing calls and looking at the log. See docs/benchmarks.md."""
 
 import argparse
 import json
@@ -19,6 +19,7 @@ LARGE_EVENTS = 10_000_000
 DEFAULT_SAMPLE = 10_000
 DEFAULT_REQUESTS = 4_000
 DEFAULT_ACCOUNTS = 10_000
+DEFAULT_LOG_ROWS = 2_000_000
 BATCH = 1_000
 NARROWEST_TABLE = 140
 INTERRUPTED = 130
@@ -38,6 +39,7 @@ def main() -> int:
         random_ids=arguments.random_ids,
         requests=arguments.requests,
         accounts=arguments.accounts,
+        log_rows=arguments.log_rows,
     )
     try:
         result = run(plan, at=timezone.now(), console=console)
@@ -63,7 +65,7 @@ def write_json(result: report.Result) -> str:
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
-    options.add_argument("--only", choices=sorted(GROUPS), help="one of the two groups of probes")
+    options.add_argument("--only", choices=sorted(GROUPS), help="one of the groups of probes")
     options.add_argument(
         "--n",
         type=positive,
@@ -83,6 +85,12 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument(
         "--accounts", type=positive, default=DEFAULT_ACCOUNTS, help="accounts that are authorized for"
+    )
+    options.add_argument(
+        "--log-rows",
+        type=positive,
+        default=DEFAULT_LOG_ROWS,
+        help="rows of the log that is looked at in the admin; a small one gets a hundredth",
     )
     options.add_argument("--json", action="store_true", help="write all samples to DATA_DIR/bench/")
     options.add_argument("--database", default="bench_alwrity", help="name of the database made and dropped")

@@ -26,13 +26,16 @@ class Figure(StrEnum):
 
 
 class Relation(StrEnum):
-    """How two figures are compared: how many times the reference's, or how much more than it."""
+    """How two figures are compared: how many times the reference's, how much more than it, or not at all."""
 
     TIMES = "times"
     BEYOND = "beyond"
+    ITSELF = "itself"
 
     def between(self, figure: float, reference: float) -> float:
         """What is compared with the aim."""
+        if self is Relation.ITSELF:
+            return figure
         return figure / reference if self is Relation.TIMES else figure - reference
 
 
@@ -57,6 +60,8 @@ class Comparison:
     @property
     def name(self) -> str:
         """What is compared, in short."""
+        if self.relation is Relation.ITSELF:
+            return f"{self.probe}, {self.figure}, ms"
         if self.relation is Relation.BEYOND:
             return f"{self.probe} - {self.reference}, {self.figure}, ms"
         figure = "" if self.figure is Figure.RATE else f", {self.figure}"

@@ -11,7 +11,7 @@ class Plan:
 
     Ingest: `events` fills the large log, a tenth of it the main and the small one; `sample` is what a probe
     sends in a round; `random_ids` adds a log as large whose events have random ids. Authorize: each probe
-    makes `requests`, shared by its clients, for `accounts`.
+    makes `requests`, shared by its clients, for `accounts`. Admin: `log_rows` are looked through.
     """
 
     database: str
@@ -22,6 +22,7 @@ class Plan:
     random_ids: bool
     requests: int
     accounts: int
+    log_rows: int
 
     @property
     def small(self) -> int:

@@ -8,14 +8,18 @@ from datetime import datetime
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import authorize_group, comparisons, databases, ingest_group
+from benchmarks import admin_group, authorize_group, comparisons, databases, ingest_group
 from benchmarks.groups import Group
 from benchmarks.plan import Plan
 from benchmarks.report import Result
 from benchmarks.timing import Sample
 
 # In the order they are prepared: the ingest probes fill the database that the others clone while it is empty.
-GROUPS = {"authorize": authorize_group.prepare, "ingest": ingest_group.prepare}
+GROUPS = {
+    "authorize": authorize_group.prepare,
+    "admin": admin_group.prepare,
+    "ingest": ingest_group.prepare,
+}
 
 
 def run(plan: Plan, *, at: datetime, console: Console) -> Result:

@@ -58,7 +58,15 @@ AUTHORIZE_PROBES = (
     | {f"{what}, {clients}" for what in DOING_NOTHING for clients, hot in LOADS}
     | CALLS
 )
-PROBES = INGEST_PROBES | AUTHORIZE_PROBES
+ADMIN_PAGES = (
+    "admin log, the busiest account",
+    "admin log, a calm account",
+    "admin log, a filter that nothing passes",
+)
+ADMIN_PROBES = {"admin, an empty list"} | {
+    f"{page}, {size} log" for page in ADMIN_PAGES for size in ("large", "small")
+}
+PROBES = INGEST_PROBES | AUTHORIZE_PROBES | ADMIN_PROBES
 AT_MOST = {
     **{
         (f"authorize over HTTP, {clients}{hot}", f"P3 empty DRF view with token, {clients}", "p99"): 1.0
@@ -68,6 +76,7 @@ AT_MOST = {
         (f"metered call, 1 client{hot}", f"unmetered call, 1 client{hot}", "p50"): 2.0
         for hot in ("", ", one account")
     },
+    **{(f"{page}, large log", f"{page}, large log", "p99"): 300 for page in ADMIN_PAGES},
 }
 AT_LEAST = {
     **{
@@ -108,7 +117,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Run:
     database = f"bench_alwrity_{worker_id}"
     done = bench(
         *("--n", str(EVENTS), "--sample", str(SAMPLE), "--rounds", "2", "--random-ids", "--json"),
-        *("--requests", str(REQUESTS), "--accounts", "20", "--database", database),
+        *("--requests", str(REQUESTS), "--accounts", "20", "--log-rows", str(EVENTS)),
+        *("--database", database),
         data_dir=folder,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -155,6 +165,8 @@ def test_the_sums_cover_every_log_and_every_table_that_was_compared_with(run: Ru
         "metered calls: settled, held, logged, tokens",
         "metered calls: used, held",
         "metered calls: limits miscounted",
+        "large admin log: rows",
+        "small admin log: rows",
     }
 
 
@@ -176,8 +188,8 @@ def test_every_probe_has_a_sample_of_every_round(run: Run) -> None:
     )
 
 
-def test_requests_to_authorize_are_timed_one_by_one(run: Run) -> None:
-    for name in AUTHORIZE_PROBES:
+def test_requests_are_timed_one_by_one(run: Run) -> None:
+    for name in AUTHORIZE_PROBES | ADMIN_PROBES:
         for sample in run.written["probes"][name]:
             assert 0 < sample["latency"]["p50"] <= sample["latency"]["p99"] <= sample["seconds"]
 
@@ -208,6 +220,23 @@ def test_what_metering_adds_to_a_call_is_told_in_milliseconds(run: Run) -> None:
     added = [1_000 * (one - other) for one, other in zip(metered, plain, strict=True)]
     assert found["relation"] == "beyond"
     assert (found["low"], found["high"]) == (pytest.approx(min(added)), pytest.approx(max(added)))
+
+
+def test_the_page_of_a_log_is_told_in_milliseconds_and_against_a_small_one_and_an_empty_one(run: Run) -> None:
+    page = "admin log, the busiest account, large log"
+    found = {
+        (found["reference"], found["relation"], found["figure"]): found
+        for found in run.written["comparisons"]
+        if found["probe"] == page
+    }
+    itself = [1_000 * sample["latency"]["p50"] for sample in run.written["probes"][page]]
+    told = found[page, "itself", "p50"]
+    assert (told["low"], told["high"]) == (pytest.approx(min(itself)), pytest.approx(max(itself)))
+    assert {(reference, relation) for reference, relation, _ in found} == {
+        (page, "itself"),
+        ("admin log, the busiest account, small log", "times"),
+        ("admin, an empty list", "times"),
+    }
 
 
 def test_the_storage_of_a_million_events_is_told(run: Run) -> None:

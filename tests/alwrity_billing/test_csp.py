@@ -76,12 +76,16 @@ def test_the_admin_and_the_api_documentation_work_under_their_policy(
     }
     APIProviderPricing.objects.create(**price)
     held = HeldPrice.objects.create(**price)
-    key = a_key(an_account()).key
+    account = an_account()
+    key = a_key(account).key
     session = a_staff_session()[project_settings.SESSION_COOKIE_NAME].value
     addresses = [
         "/admin/",
         "/admin/usage/account/",
         "/admin/usage/account/add/",
+        reverse("admin:usage_account_change", args=[account.pk]),
+        "/admin/usage/apiusagelog/",
+        f"/admin/usage/apiusagelog/?account={account.pk}",
         "/admin/usage/apikey/add/",
         reverse("admin:usage_apikey_change", args=[key.pk]),
         "/admin/usage/apiproviderpricing/",

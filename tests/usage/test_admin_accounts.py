@@ -111,6 +111,15 @@ def test_a_limit_is_told_as_it_stands_now_and_not_as_it_was_last_counted(
     assert UsageLimit.objects.get().used == 4
 
 
+def test_what_still_counts_of_the_window_before_is_told_in_few_digits(staff: Client, acme: Account) -> None:
+    limit(a_limit(100, window="hour"))
+    UsageLimit.objects.update(previous=50)
+    with time_machine.travel(NOW + HOUR / 3, tick=False):
+        told = rows(staff, acme, "limits")[0]
+    # Two thirds of 50.
+    assert (told[6], told[8]) == ("33.333333", "66.666667")
+
+
 def test_an_unlimited_limit_says_so(staff: Client, acme: Account) -> None:
     limit(a_limit(None))
     assert rows(staff, acme, "limits")[0][5:9] == ["unlimited", "0", "0", "unlimited"]

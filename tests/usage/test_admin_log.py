@@ -91,7 +91,7 @@ def test_an_accounts_newest_calls_of_the_last_31_days_are_listed(staff: Client, 
 def test_a_row_tells_what_support_asks_for(staff: Client, march: BillingPeriod) -> None:
     a_log_row(march, status_code=429, request_type="chat", cost=Decimal("0.003500000000000000"))
     shown = text_of(staff, LIST, account=march.account.pk)
-    assert "2026-03-15 12:00:00 OpenAI gpt-4o chat 1000 100 0.0035 429 failed 1,500 ms" in shown
+    assert "2026-03-15 12:00:00 OpenAI gpt-4o chat 1,000 100 0.0035 429 failed 1,500 ms" in shown
 
 
 @pytest.mark.parametrize(
@@ -247,6 +247,11 @@ def test_what_a_call_does_not_have_is_left_out_or_said_so(staff: Client, march: 
     assert "none: the cost was reported, or nothing was to pay" in shown
     assert "elsewhere-1" in shown
     assert "Images" not in shown
+
+
+def test_a_call_without_quantities_has_no_heading_for_them(staff: Client, march: BillingPeriod) -> None:
+    none = a_log_row(march, input_tokens=None, output_tokens=None)
+    assert "Quantities" not in text_of(staff, address_of(none))
 
 
 def test_the_list_leads_to_each_call(staff: Client, march: BillingPeriod) -> None:

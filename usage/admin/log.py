@@ -68,8 +68,8 @@ class LogChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
         nothing = browsing.Page(rows=[], older=None)
         self.page = nothing if self.question is None else browsing.page(self.question, limit=PER_PAGE)
         self.result_list = self.page.rows
-        self.result_count = len(self.page.rows)
-        self.full_result_count = None
+        # Equal, so that the page's head does not offer to show all.
+        self.result_count = self.full_result_count = len(self.page.rows)
         self.show_full_result_count = self.show_admin_actions = False
         self.can_show_all = self.multi_page = False
         self.paginator = Paginator(self.page.rows, PER_PAGE)
@@ -147,10 +147,10 @@ class LogAdmin(ReadOnlyAdmin):
     list_display = [
         "time",
         "shown_provider",
-        "model",
+        "shown_model",
         "request_type",
-        "input_tokens",
-        "output_tokens",
+        "tokens_in",
+        "tokens_out",
         "shown_cost",
         "shown_status",
         "response_time",
@@ -206,7 +206,19 @@ class LogAdmin(ReadOnlyAdmin):
 
     @admin.display(description="time (UTC)")
     def time(self, row: APIUsageLog) -> str:
-        return f"{row.occurred_at:%Y-%m-%d %H:%M:%S}"
+        return _unbroken(f"{row.occurred_at:%Y-%m-%d %H:%M:%S}")
+
+    @admin.display(description="model")
+    def shown_model(self, row: APIUsageLog) -> str:
+        return _unbroken(row.model)
+
+    @admin.display(description="tokens in")
+    def tokens_in(self, row: APIUsageLog) -> str:
+        return _count(row.input_tokens)
+
+    @admin.display(description="tokens out")
+    def tokens_out(self, row: APIUsageLog) -> str:
+        return _count(row.output_tokens)
 
     @admin.display(description="provider")
     def shown_provider(self, row: APIUsageLog) -> str:
@@ -214,11 +226,12 @@ class LogAdmin(ReadOnlyAdmin):
 
     @admin.display(description="status")
     def shown_status(self, row: APIUsageLog) -> str:
-        return f"{row.status_code}{' failed' if row.status_code >= browsing.FAILED_FROM else ''}"
+        failed = row.status_code >= browsing.FAILED_FROM
+        return _unbroken(f"{row.status_code} failed") if failed else str(row.status_code)
 
     @admin.display(description="response time")
     def response_time(self, row: APIUsageLog) -> str:
-        return "" if row.response_time_ms is None else f"{row.response_time_ms:,} ms"
+        return "" if row.response_time_ms is None else _unbroken(f"{row.response_time_ms:,} ms")
 
     # --- The page of one call ---
 
@@ -275,7 +288,7 @@ def fieldsets(row: APIUsageLog) -> list[tuple[str | None, dict[str, list[str]]]]
     """What there is to say of a call; quantities and tags that it does not have are left out."""
     outcome = ["shown_status", *(name for name in TRANSPORT if getattr(row, _stored(name)) is not None)]
     list_cost = ["shown_list_cost"] if row.list_cost is not None else []
-    return [
+    parts: list[tuple[str | None, dict[str, list[str]]]] = [
         (
             None,
             {
@@ -306,6 +319,16 @@ def fieldsets(row: APIUsageLog) -> list[tuple[str | None, dict[str, list[str]]]]
             },
         ),
     ]  # fmt: skip
+    return [(name, part) for name, part in parts if part["fields"]]
+
+
+def _count(tokens: int | None) -> str:
+    return "" if tokens is None else f"{tokens:,}"
+
+
+def _unbroken(text: str) -> str:
+    """`text` on one line, also in a narrow column."""
+    return format_html('<span class="whitespace-nowrap">{}</span>', text) if text else ""
 
 
 def _stored(name: str) -> str:

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from usage import limits, queries
 from usage.admin.log import log_of
-from usage.core.money import format_amount
+from usage.core.money import COST_PLACES, format_amount
 from usage.limits import Key, LimitState
 from usage.models import (
     Account,
@@ -31,6 +31,7 @@ USAGE_HEADERS = ["provider", "calls", "failed", "input tokens", "output tokens",
 LIMIT_HEADERS = [
     "limit", "of", "in", "set by", "beyond it", "amount", "used", "held", "remaining", "resets (UTC)",
 ]  # fmt: skip
+SHOWN_PLACES = Decimal("0.000001")
 LINK = '<a href="{}" class="{}">{}</a>'
 LINK_CLASSES = "font-medium text-primary-600 dark:text-primary-500"
 
@@ -96,11 +97,17 @@ def _limit_row(state: LimitState, pages: Mapping[tuple[str, Key], str]) -> list[
         LimitSource(state.source).label,
         LimitMode(state.mode).label,
         _amount(state.amount),
-        format_amount(state.used),
-        format_amount(state.held),
-        _amount(state.remaining),
+        _amount(_shortened(state.used)),
+        _amount(state.held),
+        _amount(None if state.remaining is None else _shortened(state.remaining)),
         "" if state.resets_at is None else f"{state.resets_at:%Y-%m-%d %H:%M:%S}",
     ]
+
+
+def _shortened(amount: Decimal) -> Decimal:
+    """A share of the window before is a fraction without end, which nobody reads."""
+    places = amount.as_tuple().exponent
+    return amount if isinstance(places, int) and places >= -COST_PLACES else amount.quantize(SHOWN_PLACES)
 
 
 def _amount(amount: Decimal | None) -> str:
