@@ -158,7 +158,6 @@ class LogAdmin(ReadOnlyAdmin):
     list_filter = [
         AccountFilter, TimeFilter, ProviderFilter, ModelFilter, RequestTypeFilter, StatusFilter,
     ]  # fmt: skip
-    list_filter_sheet = False
     list_fullwidth = True
     sortable_by = ()
     # Named for the search box alone: `usage.browsing` does the looking up.
