@@ -5,9 +5,12 @@ from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group, User
 from django_celery_beat import models as beat
+from django_celery_results.models import GroupResult, TaskResult
 from rest_framework_api_key.models import APIKey
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from usage.admin.base import ReadOnlyAdmin
 
 # Keys are usage.ApiKey; the stock table opens nothing here.
 admin.site.unregister(APIKey)
@@ -20,7 +23,7 @@ for schedule in (
     beat.ClockedSchedule,
 ):
     admin.site.unregister(schedule)
-admin.site.unregister([User, Group])
+admin.site.unregister([User, Group, TaskResult, GroupResult])
 
 
 @admin.register(User)
@@ -33,3 +36,17 @@ class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]  # u
 @admin.register(Group)
 class GroupAdmin(StockGroupAdmin, ModelAdmin):  # type: ignore[misc]
     pass
+
+
+@admin.register(TaskResult)
+class TaskResultAdmin(ReadOnlyAdmin):
+    """Tasks that failed; those that succeeded are not kept."""
+
+    list_display = ["date_done", "task_name", "status", "worker"]
+    list_filter = ["status", "date_done", "task_name"]
+    search_fields = ["task_name", "task_id", "result"]
+    fields = [
+        "task_name", "task_id", "status", "worker", "date_created", "date_started", "date_done", "result",
+        "traceback",
+    ]  # fmt: skip
+    ordering = ["-date_done"]

@@ -12,5 +12,6 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": FAVICON}],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "alwrity_billing.admin_home.context",
     "SIDEBAR": {"show_search": True, "show_all_applications": False},
 }

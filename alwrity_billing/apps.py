@@ -1,4 +1,7 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
+
+from alwrity_billing import roles
 
 
 class ProjectConfig(AppConfig):
@@ -6,3 +9,9 @@ class ProjectConfig(AppConfig):
 
     name = "alwrity_billing"
     verbose_name = "ALwrity Billing"
+
+    def ready(self) -> None:
+        # The last of our apps that has tables: the permissions of the others are there when it is told.
+        ours = [config for config in apps.get_app_configs() if config.label in roles.OUR_APPS]
+        last = [config for config in ours if config.models_module is not None][-1]
+        post_migrate.connect(roles.bring_up_to_date, sender=last)

@@ -49,8 +49,8 @@ def subscription_of(account: Account) -> UserSubscription | None:
 
 def versions_for_sale(*, at: datetime) -> list[PlanVersion]:
     """What everybody may choose at `at`: the version sold of each public plan, in the order shown."""
-    newest = PlanVersion.objects.filter(published_at__lte=at).order_by("plan", "-published_at", "-number")
-    sold = newest.filter(plan__in=_public_plans()).distinct("plan").values("pk")
+    newest = PlanVersion.objects.filter(published_at__lte=at).order_by("plan_id", "-published_at", "-number")
+    sold = newest.filter(plan__in=_public_plans()).distinct("plan_id").values("pk")
     versions = PlanVersion.objects.filter(pk__in=sold).select_related("plan")
     return list(versions.prefetch_related("limits", "surcharges").order_by("plan__position", "plan__id"))
 

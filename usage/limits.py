@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import connection, transaction
 
@@ -36,6 +37,21 @@ LIMITS_AT = """
 SELECT name, source, measure, scope, scope_value, window_name, mode, amount,
        used + usage_still_counted(previous, window_name, window_start, %(at)s), held, window_end
 FROM usage_limits_at(%(account)s, %(at)s) ORDER BY id
+"""
+
+NEARLY_USED_UP = """
+SELECT account_id, account_name, name, taken, amount, percent FROM (
+    SELECT DISTINCT ON (account.id) account.id AS account_id, account.name AS account_name, counting.name,
+           counting.used + counting.held AS taken, counting.amount,
+           100 * (counting.used + counting.held) / counting.amount AS percent
+    FROM usage_limits counting
+    JOIN accounts account ON account.id = counting.account_id
+    JOIN billing_periods period ON period.account_id = counting.account_id
+         AND period.period_start = counting.window_start AND period.period_end > %(at)s
+    WHERE counting."window" = 'period' AND counting.mode = 'block' AND counting.amount > 0
+      AND 100 * (counting.used + counting.held) >= %(percent)s * counting.amount
+    ORDER BY account.id, percent DESC
+) fullest ORDER BY percent DESC, account_name LIMIT %(most)s
 """
 
 Key = tuple[str, str, str, str, str]
@@ -86,6 +102,17 @@ class LimitState:
         return None if self.amount is None else max(self.amount - self.used - self.held, ZERO)
 
 
+class NearLimit(NamedTuple):
+    """An account that has nearly used up a limit; `taken` is used and held."""
+
+    account_id: int
+    account_name: str
+    limit: str
+    taken: Decimal
+    amount: Decimal
+    percent: Decimal
+
+
 def put(account: Account, *, source: LimitSource, limits: Sequence[LimitTerms], at: datetime) -> None:
     """Make `limits` the account's only ones of this `source`, at once: whoever asks sees the old or the new.
 
@@ -119,6 +146,15 @@ def states(account: Account, *, at: datetime) -> list[LimitState]:
     with connection.cursor() as cursor:
         cursor.execute(LIMITS_AT, {"account": account.pk, "at": at})
         return [LimitState(**dict(zip(LimitState.__slots__, row, strict=True))) for row in cursor.fetchall()]
+
+
+def nearly_used_up(*, at: datetime, percent: int, at_most: int) -> list[NearLimit]:
+    """The accounts whose blocking limits of the open billing period are used or held to `percent` or more,
+    the fullest first, each by its fullest limit.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(NEARLY_USED_UP, {"at": at, "percent": percent, "most": at_most})
+        return [NearLimit(*row) for row in cursor.fetchall()]
 
 
 def _change(row: UsageLimit, terms: LimitTerms) -> None:

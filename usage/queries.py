@@ -227,6 +227,14 @@ def daily_by_provider(account: Account, *, start: datetime, end: datetime) -> li
     ]
 
 
+def cost_by_day(*, start: datetime, end: datetime) -> list[tuple[date, Decimal]]:
+    """What the calls of all accounts that happened on each UTC day of [start, end), midnights, cost: USD."""
+    hours = UsageRollup.objects.filter(hour__gte=start, hour__lt=end)
+    rows = hours.values(day=TruncDay("hour", tzinfo=UTC)).annotate(spent=Sum("cost")).order_by()
+    found = {row["day"]: row["spent"] for row in rows}
+    return [(day.date(), found.get(day, ZERO)) for day in starts(start=start, end=end, interval="day")]
+
+
 # --- The log, and prices -------------------------------------------------------------------------------
 
 

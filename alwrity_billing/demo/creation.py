@@ -1,11 +1,11 @@
-"""Making the demo: people, accounts, keys, limits, and 90 days of usage recorded as it would have come in.
+"""Making the demo: people, accounts, keys, subscriptions, and 90 days of usage recorded as it came in.
 
 A demo that was interrupted is completed by the next call: the credentials file remembers the moment it was
 made for, the same events come out again, and those already recorded are replays.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -17,17 +17,34 @@ from django.db import transaction
 
 from alwrity_billing.demo import credentials_file
 from alwrity_billing.demo.credentials_file import DemoCredentials, Record
-from alwrity_billing.demo.customers import AGENCY, CUSTOMERS, START_UP
+from alwrity_billing.demo.customers import AGENCY, CUSTOMERS, START_UP, WRITER
 from alwrity_billing.demo.traffic import DAYS, calls_of
-from usage import keys, limits
+from subscriptions import (
+    catalog_file,
+    catalog_loading,
+    changes,
+    entitlements,
+    lifecycle,
+    overrides,
+    renewals,
+)
+from subscriptions.actors import Actor
+from subscriptions.core.terms import BillingCycle
+from subscriptions.models import SubscriptionPlan, UserSubscription
+from usage import keys, periods
 from usage.core.errors import InvalidRequest, TrackingException
 from usage.ingest import ingest
 from usage.limits import LimitTerms
-from usage.models import Account, LimitSource, Measure, Member, Role, Scope, Window
+from usage.models import Account, Measure, Member, Role, Scope, Window
 
 STAFF, CUSTOMER = "staff", "nora"
 PASSWORD_BYTES = 12
-MINUTE_RATE, AT_ONCE = Decimal(120), Decimal(10)
+CATALOG = "default"
+DEMO = Actor(name="demo")
+OUTGROWN_AFTER = timedelta(days=40)
+FAIR_USE = LimitTerms(
+    name="requests_per_minute", measure=Measure.CALLS, window=Window.MINUTE, amount=Decimal(120)
+)
 JUST_BEFORE = timedelta(microseconds=1)
 
 
@@ -65,9 +82,18 @@ def create(
     for done, days_ago in enumerate(reversed(range(days)), start=1):
         calls += _record_day(days_ago, made_at=record.made_at)
         progress(done, calls)
-    _set_limits(at=record.made_at)
+    _let_time_pass(since=_first_day(record.made_at), until=record.made_at)
     credentials_file.write(replace(record, finished=True), data_dir=data_dir)
     return Creation(len(CUSTOMERS), calls, days)
+
+
+def _first_day(made_at: datetime) -> datetime:
+    """The midnight (UTC) at which the demo's story begins; periods counted from it hold whole days."""
+    return _midnight(made_at) - timedelta(days=DAYS)
+
+
+def _midnight(at: datetime) -> datetime:
+    return datetime.combine(at.astimezone(UTC), time(), tzinfo=UTC)
 
 
 def _is_empty() -> bool:
@@ -81,13 +107,14 @@ def _interrupted(data_dir: Path) -> Record | None:
 
 @transaction.atomic
 def _people_and_accounts(data_dir: Path, *, at: datetime) -> Record:
-    since = at - timedelta(days=DAYS)
+    since = _first_day(at)
     accounts = {
         customer.external_id: Account.objects.create(
             external_id=customer.external_id, name=customer.name, created_at=since
         )
         for customer in CUSTOMERS
     }
+    _subscribe(accounts, since=since)
     start_up, agency = accounts[START_UP.external_id], accounts[AGENCY.external_id]
     server = keys.issue(name="Demo server", account=None, scopes=[Scope.INGEST, Scope.READ], at=at)
     keys.issue(name="Lumen Notes backend", account=start_up, scopes=[Scope.INGEST], at=since)
@@ -116,26 +143,28 @@ def _people_and_accounts(data_dir: Path, *, at: datetime) -> Record:
     return record
 
 
-def _set_limits(*, at: datetime) -> None:
-    """A month's spending for each customer, and the same rates for all."""
-    rates = [
-        LimitTerms(name="cost_per_request", measure=Measure.COST, window=Window.REQUEST, amount=Decimal(1)),
-        LimitTerms(
-            name="requests_per_minute", measure=Measure.CALLS, window=Window.MINUTE, amount=MINUTE_RATE
-        ),
-        LimitTerms(
-            name="concurrent_requests", measure=Measure.CALLS, window=Window.CONCURRENT, amount=AT_ONCE
-        ),
-    ]
+def _subscribe(accounts: Mapping[str, Account], *, since: datetime) -> None:
+    """Every customer is on a plan of the default catalog since its first day."""
+    catalog_loading.load(catalog_file.read(CATALOG), at=since)
     for customer in CUSTOMERS:
-        spending = LimitTerms(
-            name="monthly_cost",
-            measure=Measure.COST,
-            window=Window.PERIOD,
-            amount=Decimal(customer.monthly_cost),
-        )
-        account = Account.objects.get(external_id=customer.external_id)
-        limits.put(account, source=LimitSource.PLAN, limits=[spending, *rates], at=at)
+        plan = SubscriptionPlan.objects.get(key=customer.plan)
+        account = accounts[customer.external_id]
+        lifecycle.start(account, plan=plan, cycle=customer.cycle, at=since, by=DEMO)
+
+
+def _let_time_pass(*, since: datetime, until: datetime) -> None:
+    """What happened to the subscriptions: they were renewed, one outgrew its plan, one was given more."""
+    outgrown = since + OUTGROWN_AFTER
+    renewals.renew_due(at=outgrown, limit=len(CUSTOMERS))
+    writer = UserSubscription.objects.get(account__external_id=WRITER.external_id)
+    pro = SubscriptionPlan.objects.get(key="pro")
+    if writer.plan != pro:
+        changes.change_plan(writer, plan=pro, cycle=BillingCycle.MONTHLY, at=outgrown, by=DEMO)
+    renewals.renew_due(at=until, limit=len(CUSTOMERS))
+    periods.open_missing(at=until, limit=len(CUSTOMERS))
+    generous = Account.objects.get(external_id=START_UP.external_id)
+    if not entitlements.overrides_in_force(generous):
+        overrides.add(generous, FAIR_USE, reason="Fair use, agreed with the customer.", by=DEMO, at=until)
 
 
 def _record_day(days_ago: int, *, made_at: datetime) -> int:
@@ -145,8 +174,7 @@ def _record_day(days_ago: int, *, made_at: datetime) -> int:
     ]
     if not events:
         return 0
-    midnight = datetime.combine(made_at.astimezone(UTC), time(), tzinfo=UTC)
-    at = min(made_at, midnight - timedelta(days=days_ago - 1) - JUST_BEFORE)
+    at = min(made_at, _midnight(made_at) - timedelta(days=days_ago - 1) - JUST_BEFORE)
     for outcome in ingest(events, at=at):
         if outcome.cost is None:
             raise TrackingException(

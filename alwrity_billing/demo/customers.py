@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from subscriptions.core.terms import BillingCycle
+
 Unit = Literal["searches", "pages", "images"]
 
 # Calls in each hour of a day in UTC, relative to each other.
@@ -41,13 +43,14 @@ class Customer:
     """An account and its habits.
 
     `calls_a_day` are those of a working day at the end, `started_percent` of them at the start. `mix` and
-    `teams` (team, project) carry weights. `monthly_cost` is the most it may spend in a month, in USD.
+    `teams` (team, project) carry weights. `plan` is the key of the one it is on.
     """
 
     external_id: str
     name: str
     calls_a_day: int
-    monthly_cost: int
+    plan: str
+    cycle: BillingCycle = BillingCycle.MONTHLY
     started_percent: int
     weekend_percent: int
     hours: tuple[int, ...]
@@ -133,7 +136,7 @@ WRITER = Customer(
     external_id="mira-okafor",
     name="Mira Okafor",
     calls_a_day=22,
-    monthly_cost=10,
+    plan="basic",
     started_percent=60,
     weekend_percent=130,
     hours=EVENINGS,
@@ -144,7 +147,7 @@ START_UP = Customer(
     external_id="lumen-notes",
     name="Lumen Notes",
     calls_a_day=260,
-    monthly_cost=80,
+    plan="enterprise",
     started_percent=25,
     weekend_percent=35,
     hours=OFFICE_IN_EUROPE,
@@ -165,7 +168,8 @@ AGENCY = Customer(
     external_id="harbour-and-pine",
     name="Harbour & Pine",
     calls_a_day=150,
-    monthly_cost=150,
+    plan="enterprise",
+    cycle=BillingCycle.YEARLY,
     started_percent=80,
     weekend_percent=8,
     hours=OFFICE_IN_AMERICA,
@@ -177,7 +181,7 @@ PRICE_WATCH = Customer(
     external_id="tern-analytics",
     name="Tern Analytics",
     calls_a_day=90,
-    monthly_cost=25,
+    plan="pro",
     started_percent=55,
     weekend_percent=90,
     hours=AROUND_THE_CLOCK,

@@ -54,14 +54,14 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     search_fields = ["account__name", "account__external_id"]
     ordering = ["account__name"]
     fieldsets = [
-        (None, {"fields": [("account", "shown_state"), ("plan_version", "billing_cycle"), "scheduled"]}),
+        (None, {"fields": [("account", "state"), ("plan_version", "billing_cycle"), "scheduled"]}),
         (
             "Term",
             {"fields": [("term_start", "term_end"), ("fee", "renewal_count"), ("anchor", "trial_ends_at")]},
         ),
         ("Pause and end", {"fields": [("paused_from", "resumes_at"), ("started_at", "ended_at")]}),
     ]
-    readonly_fields = ["shown_state", "fee", "scheduled"]
+    readonly_fields = ["fee", "scheduled"]
     actions_detail = [
         "change_plan",
         "withdraw",
@@ -74,8 +74,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         "payment_received",
         "add_override",
     ]
-    change_form_outer_before_template = "admin/usage/account/standing.html"
-    change_form_outer_after_template = "admin/panels.html"
+    change_form_outer_after_template = "admin/subscriptions/subscription.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Subscribing a customer is an operation on the add page."""
@@ -149,15 +148,15 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     def fee(self, subscription: UserSubscription) -> str:
         return format_amount(subscription.term_fee)
 
-    @admin.display(description="at the term's end", empty_value="renews")
-    def scheduled(self, subscription: UserSubscription) -> str | None:
+    @admin.display(description="at the term's end")
+    def scheduled(self, subscription: UserSubscription) -> str:
         if subscription.has_ended:
             return "nothing"
         if subscription.cancel_at_term_end:
             return "canceled"
         if subscription.pending_plan is not None:
             return f"{subscription.pending_plan}, {subscription.pending_cycle}"
-        return None
+        return "renews"
 
     @action(description="Change plan", url_path="change-plan", permissions=MANAGE)
     def change_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -29,6 +29,7 @@ class PartInline(TabularInline):  # type: ignore[misc]  # unfold has no types
     """Parts of a draft; of a published version only to look at."""
 
     extra = 0
+    hide_title = True
 
     def has_add_permission(self, request: HttpRequest, obj: PlanVersion | None = None) -> bool:
         return _is_draft(obj) and bool(super().has_add_permission(request, obj))
@@ -76,7 +77,7 @@ class VersionAdmin(ProjectAdmin):
     ]
     inlines = [LimitInline, SurchargeInline]
     actions_detail = ["publish", "edit_as_next", "apply_to_subscribers", "discard"]
-    change_form_outer_before_template = "admin/panels.html"
+    change_form_outer_after_template = "admin/panels.html"
 
     def has_publish_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("subscriptions.publish_planversion")

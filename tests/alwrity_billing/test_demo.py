@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.db.models import Count
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
@@ -20,6 +21,7 @@ from alwrity_billing import demo
 from alwrity_billing.demo.credentials_file import FILE_NAME
 from alwrity_billing.demo.customers import CUSTOMERS, START_UP, WRITER
 from alwrity_billing.demo.traffic import DAYS, calls_of
+from subscriptions.models import UserSubscription
 from tests.support.cast import NOW, a_user, an_account
 from tests.support.ledger import assert_totals_equal_the_log, log_totals
 from tests.support.prices import load_every_price
@@ -168,11 +170,26 @@ def test_every_customer_has_a_spending_limit_that_has_counted_its_month(priced: 
     assert UsageLimit.objects.filter(name="monthly_cost").count() == Account.objects.count()
 
 
+def test_every_customer_is_on_a_plan_that_was_renewed_since(priced: None, tmp_path: Path) -> None:
+    make_demo(tmp_path)
+
+    plans = {each.account.external_id: each for each in UserSubscription.objects.order_by("account__id")}
+    assert {name: each.plan.key for name, each in plans.items()} == {
+        "mira-okafor": "pro",
+        "lumen-notes": "enterprise",
+        "harbour-and-pine": "enterprise",
+        "tern-analytics": "pro",
+    }
+    assert [each.renewal_count for each in plans.values()] == [3, 3, 0, 3]
+    assert all(each.term_start <= NOW < each.term_end for each in plans.values())
+
+
 def test_each_day_is_billed_in_its_own_month(priced: None, tmp_path: Path) -> None:
     make_demo(tmp_path)
 
     periods = BillingPeriod.objects.in_bulk()
-    assert len(periods) == 2 * len(CUSTOMERS)
+    # Ninety days before, on 15 December, each customer's months began.
+    assert len(periods) == 4 * len(CUSTOMERS)
     for row in APIUsageLog.objects.all():
         period = periods[row.billing_period_id]
         assert period.period_start <= row.occurred_at <= row.recorded_at < period.period_end
@@ -259,11 +276,10 @@ def test_the_credentials_are_readable_by_their_owner_alone(priced: None, tmp_pat
 
 
 def test_every_demo_has_secrets_of_its_own(priced: None, tmp_path: Path) -> None:
-    make_demo(tmp_path / "one", days=1)
-    one = the_credentials(tmp_path / "one")
-    User.objects.all().delete()
-    ApiKey.objects.all().delete()
-    Account.objects.all().delete()
+    with transaction.atomic():
+        make_demo(tmp_path / "one", days=1)
+        one = the_credentials(tmp_path / "one")
+        transaction.set_rollback(True)
     make_demo(tmp_path / "two", days=1)
     two = the_credentials(tmp_path / "two")
 

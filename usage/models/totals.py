@@ -2,6 +2,7 @@
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Func, Q, Value
 
@@ -117,6 +118,9 @@ class UsageRollup(TotalColumns):
 
     class Meta:
         db_table = "usage_rollups"
+        indexes = [
+            BrinIndex(fields=["hour"], name="rollup_by_hour", pages_per_range=32, autosummarize=True),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(calls__gte=F("errors")), name="rollup_errors_within_calls"),
         ]

@@ -70,6 +70,7 @@ class Command(BaseCommand):
         partitions.ensure_ahead(at=timezone.now(), months=settings.LOG_PARTITIONS_AHEAD_MONTHS)
         if not no_demo and demo.is_wanted(settings.DATA_DIR):
             call_command("demo")
+        call_command("load_catalog", "default")
         connection.close()
 
     def announce(self, host: str, port: int) -> None:

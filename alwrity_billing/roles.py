@@ -1,0 +1,73 @@
+"""The roles of staff, as Django groups: who may look, who helps customers, who sells.
+
+Groups are made, and brought up to this table, after every migrate. Staff who need more get it on top, by
+permissions of their own; superusers alone see to people and groups.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db.models import Q
+
+VIEWER, SUPPORT, BILLING_MANAGER = "Viewer", "Support", "Billing manager"
+OUR_APPS = ("usage", "subscriptions", "alerts", "alwrity_billing")
+# Failed tasks are worth a look to all of staff.
+LOOKED_AT = ("django_celery_results.view_taskresult",)
+
+# What a role adds to the one before it.
+ADDS: Mapping[str, tuple[str, ...]] = {
+    VIEWER: LOOKED_AT,
+    SUPPORT: (
+        # An account's pause, and its members.
+        "usage.change_account",
+        "usage.add_member",
+        "usage.change_member",
+        "usage.delete_member",
+        # Revoking a key that leaked; issuing one gives access and is the manager's.
+        "usage.change_apikey",
+        "subscriptions.support_usersubscription",
+        "subscriptions.add_limitoverride",
+        "subscriptions.change_limitoverride",
+    ),
+    BILLING_MANAGER: (
+        "usage.add_account",
+        "usage.add_apikey",
+        "usage.add_apiproviderpricing",
+        "usage.change_heldprice",
+        "subscriptions.add_subscriptionplan",
+        "subscriptions.change_subscriptionplan",
+        "subscriptions.delete_subscriptionplan",
+        "subscriptions.change_planversion",
+        "subscriptions.publish_planversion",
+        "subscriptions.add_planlimit",
+        "subscriptions.change_planlimit",
+        "subscriptions.delete_planlimit",
+        "subscriptions.add_plansurcharge",
+        "subscriptions.change_plansurcharge",
+        "subscriptions.delete_plansurcharge",
+        "subscriptions.change_usersubscription",
+    ),
+}
+
+
+def bring_up_to_date(sender: AppConfig, **_: Any) -> None:
+    """Let each role's group have exactly its permissions. Takes what `post_migrate` sends."""
+    # By name: this module is read before there are any models.
+    permissions, groups = (
+        apps.get_model("auth", "Permission").objects,
+        apps.get_model("auth", "Group").objects,
+    )
+    held = list(permissions.filter(content_type__app_label__in=OUR_APPS, codename__startswith="view_"))
+    for role, names in ADDS.items():
+        held += permissions.filter(_named(names))
+        group, _made = groups.get_or_create(name=role)
+        group.permissions.set(held)
+
+
+def _named(names: Iterable[str]) -> Q:
+    wanted = Q(pk__in=[])
+    for name in names:
+        app, codename = name.split(".")
+        wanted |= Q(content_type__app_label=app, codename=codename)
+    return wanted
