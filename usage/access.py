@@ -68,17 +68,34 @@ def require(principal: Principal, scope: Scope) -> None:
         )
 
 
+def speaks_for_us(principal: Principal, *, permission: str) -> bool:
+    """Whether `principal` acts for the reseller and not for a customer: a service key, or staff who have the
+    Django permission.
+    """
+    if principal.accounts is not None:
+        return False
+    return principal.user is None or principal.user.has_perm(permission)
+
+
 def account_for(
-    principal: Principal, *, external_id: str | None = None, scope: Scope = Scope.READ
+    principal: Principal,
+    *,
+    external_id: str | None = None,
+    scope: Scope = Scope.READ,
+    staff_permission: str = "",
 ) -> Account:
     """The account called `external_id`, or the principal's own when None, if it may do `scope` there.
 
-    Raises AccessDenied for an account beyond its reach, in the same words whether or not it exists; NotFound
-    for an unknown one when it reaches all; InvalidRequest when it has no account of its own and names none.
+    Where `staff_permission` names a Django permission, staff who have it need no role in the account. Raises
+    AccessDenied for an account beyond its reach, in the same words whether or not it exists; NotFound for an
+    unknown one when it reaches all; InvalidRequest when it has no account of its own and names none.
     """
-    require(principal, scope)
+    user = principal.user
+    permitted = bool(user and staff_permission) and speaks_for_us(principal, permission=staff_permission)
+    if not permitted:
+        require(principal, scope)
     account = _own_account(principal) if external_id is None else _named_account(principal, external_id)
-    if scope is Scope.ADMIN and principal.user is not None:
+    if scope is Scope.ADMIN and user is not None and not permitted:
         _require_changing_role(principal, account)
     return account
 

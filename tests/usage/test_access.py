@@ -7,7 +7,7 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import AnonymousUser, Permission, User
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.test import RequestFactory
@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from tests.support.cast import NOW, a_member, a_user, an_account
 from tests.support.credentials import AUDIENCE, ISSUER, a_key, a_token, an_identity_provider, some_claims
 from usage import keys
-from usage.access import account_for, carries_credential, principal_of, require
+from usage.access import account_for, carries_credential, principal_of, require, speaks_for_us
 from usage.core.errors import AccessDenied, BillingError, InvalidRequest, NotAuthenticated
 from usage.models import Account, ApiKey, Member, Role, Scope
 
@@ -39,11 +39,19 @@ def with_key(plain: str) -> HttpRequest:
     return a_request(x_api_key=plain)
 
 
-def outcome(request: HttpRequest, *, external_id: str | None = None, scope: Scope = Scope.READ) -> str:
+def outcome(
+    request: HttpRequest,
+    *,
+    external_id: str | None = None,
+    scope: Scope = Scope.READ,
+    staff_permission: str = "",
+) -> str:
     """The external id of the account reached, or the code of the refusal."""
     try:
         principal = principal_of(request, at=NOW)
-        return account_for(principal, external_id=external_id, scope=scope).external_id
+        return account_for(
+            principal, external_id=external_id, scope=scope, staff_permission=staff_permission
+        ).external_id
     except BillingError as refused:
         return refused.error_code
 
@@ -141,6 +149,45 @@ def test_a_credential_may_do_what_its_scopes_or_role_say(
     request = credential(world)
     allowed = {scope for scope in EVERY_SCOPE if outcome(request, external_id="acme", scope=scope) == "acme"}
     assert allowed == scopes_in_acme
+
+
+# --- What a Django permission opens to staff ----------------------------------------------------------
+
+PERMISSION = "usage.change_account"
+
+
+def permitted(user: User) -> HttpRequest:
+    user.user_permissions.set(Permission.objects.filter(codename="change_account"))
+    return a_request(user=User.objects.get(pk=user.pk))
+
+
+@pytest.mark.parametrize(
+    ("credential", "acme", "nowhere", "is_ours"),
+    [
+        pytest.param(
+            lambda w: permitted(a_user("sam", is_staff=True)), "acme", UNKNOWN, True, id="staff with it"
+        ),
+        pytest.param(lambda w: w.staff(), DENIED, DENIED, False, id="staff without it"),
+        pytest.param(lambda w: w.staff_owner(), "acme", UNKNOWN, False, id="staff who own the account"),
+        pytest.param(lambda w: permitted(a_user("sam")), DENIED, DENIED, False, id="others who have it"),
+        pytest.param(
+            lambda w: permitted(a_member(w.acme, role=Role.VIEWER)), DENIED, DENIED, False, id="viewer"
+        ),
+        pytest.param(lambda w: w.key(), "acme", DENIED, False, id="account's key"),
+        pytest.param(lambda w: w.service_key(), "acme", UNKNOWN, True, id="service key"),
+        pytest.param(lambda w: w.service_key(Scope.READ), DENIED, DENIED, True, id="reading service key"),
+    ],
+)
+def test_staff_change_any_account_with_the_permission_that_is_asked_for(
+    world: World, credential: Callable[[World], HttpRequest], acme: str, nowhere: str, is_ours: bool
+) -> None:
+    request = credential(world)
+    answers = tuple(
+        outcome(request, external_id=name, scope=Scope.ADMIN, staff_permission=PERMISSION)
+        for name in ("acme", "nowhere")
+    )
+    assert answers == (acme, nowhere)
+    assert speaks_for_us(principal_of(request, at=NOW), permission=PERMISSION) is is_ours
 
 
 def test_a_stranger_cannot_tell_an_account_from_none(world: World) -> None:
