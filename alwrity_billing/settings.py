@@ -262,6 +262,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "BillingCycleEnum": "subscriptions.models.BillingCycle",
+        "SubscriptionStatusEnum": "subscriptions.api.subscription.STATUSES",
+        "TierEnum": "subscriptions.models.Tier",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "alwrity_billing.api.schema.complete_schema",

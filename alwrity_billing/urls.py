@@ -17,6 +17,7 @@ urlpatterns = [
     # The slash at the end is optional under /api/subscription/.
     re_path(r"^api/subscription/usage/(?P<user_id>[^/]+)/?$", UsageStatsView.as_view(), name="usage-stats"),
     path("api/billing/limits", BillingLimitsView.as_view(), name="billing-limits"),
+    path("api/", include("subscriptions.api.urls")),
     path("api/", include("usage.api.urls")),
     path("", include("alwrity_billing.dashboard.urls")),
 ]

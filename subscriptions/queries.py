@@ -100,6 +100,14 @@ def beyond_limits(version: PlanVersion, *, accounts: "QuerySet[Any, Any]", at_mo
     ]
 
 
+def plan_known_to(account: Account, *, plan_id: int, at: datetime) -> SubscriptionPlan | None:
+    """The plan of that id if people of `account` may know of it at `at`: one that is public or was made for
+    them, and has been sold. A retired one is, since they may have seen it.
+    """
+    theirs = Q(account=account) | Q(account__isnull=True, visibility=Visibility.PUBLIC)
+    return SubscriptionPlan.objects.filter(theirs, pk=plan_id, versions__published_at__lte=at).first()
+
+
 def renewals_of(account: Account, *, limit: int, offset: int) -> ChangePage:
     """A page of the changes that began a term or changed what is paid for it, newest first.
 

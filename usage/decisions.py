@@ -10,7 +10,7 @@ import msgspec
 from usage.core.errors import UsageLimitExceededException
 from usage.core.money import ZERO, format_amount
 from usage.core.windows import LENGTHS, room_at
-from usage.models import LimitSource, Window
+from usage.models import Account, LimitSource, Window
 from usage.operations import Decision, LimitStanding, OperationEstimate, PriceRef, Reason
 
 # When a slot of a concurrent limit gets free is not known; asking again a little later is what helps.
@@ -164,9 +164,18 @@ def decide(found: Sequence[Standing], operations: Sequence[Priced], *, at: datet
     )
 
 
+def without_limits(account: Account) -> Decision | None:
+    """The decision about every call of an account that is paused or whose terms allow none; None where its
+    limits decide.
+    """
+    if account.paused_reason:
+        return paused(account.paused_reason)
+    return suspended(account.suspended_reason) if account.suspended_reason else None
+
+
 def paused(reason: str) -> Decision:
     """The decision about an account that is paused."""
-    return _without_limits(
+    return _refusing_all(
         "account_paused",
         message=f"The account is paused: {reason}",
         upgrade="Once what it was paused for is settled, our staff or its owner can resume it.",
@@ -175,14 +184,14 @@ def paused(reason: str) -> Decision:
 
 def suspended(reason: str) -> Decision:
     """The decision about an account whose terms allow no calls."""
-    return _without_limits(
+    return _refusing_all(
         "subscription_inactive",
         message=reason,
         upgrade="An owner or billing admin of the account can choose or resume a plan.",
     )
 
 
-def _without_limits(reason: Reason, *, message: str, upgrade: str) -> Decision:
+def _refusing_all(reason: Reason, *, message: str, upgrade: str) -> Decision:
     """A refusal that no limit had to be consulted for."""
     return Decision(
         allowed=False,

@@ -1,7 +1,7 @@
 """GET /api/billing/limits: budget, quotas and rates of the account, computed from the limits there are.
 
 All sources' limits are enforced side by side, so each figure is the strictest one's. What no limit says is
-null.
+null. When people are told of the budget, and whether reaching it pauses the subscription, is the plan's.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from subscriptions.models import OveragePolicy, PlanVersion, UserSubscription
+from subscriptions.queries import subscription_of
 from usage import limits, queries
 from usage.api.amounts import AmountField
 from usage.api.caller import account_read
@@ -68,9 +70,14 @@ class OverageProtectionSerializer(serializers.Serializer[Any]):
         help_text="Whether calls are refused before they cost more than allowed."
     )
     max_monthly_cost = AmountField(
-        allow_null=True, help_text="USD that no billing period can cost more than."
+        allow_null=True,
+        help_text="USD that no billing period can cost more than: what the plan includes, or bills up to, "
+        "unless an override or a tighter budget takes its place.",
     )
-    auto_pause_at_limit = serializers.BooleanField(help_text="The same as `enabled`.")
+    auto_pause_at_limit = serializers.BooleanField(
+        help_text="Whether the plan pauses the subscription until the next period once what it includes is "
+        "used up. Without a subscription the same as `enabled`."
+    )
     alert_threshold = serializers.FloatField(
         allow_null=True, help_text="Percent of the budget at which people are told first."
     )
@@ -117,8 +124,10 @@ class BillingLimitsView(APIView):
         query = read_query(AccountQuery, request)
         account = account_read(request, query.get("user_id"))
         states = limits.states(account, at=at)
-        body = BillingLimitsSerializer(billing_limits(states, cost=cost_so_far(account, at=at), at=at)).data
-        return Response(body, headers=of_states(states, at=at))
+        told = billing_limits(
+            states, cost=cost_so_far(account, at=at), at=at, subscription=subscription_of(account)
+        )
+        return Response(BillingLimitsSerializer(told).data, headers=of_states(states, at=at))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,13 +149,20 @@ def cost_so_far(account: Account, *, at: datetime) -> CostSoFar:
     return CostSoFar(start=period.period_start, end=period.period_end, cost=totals.cost)
 
 
-def billing_limits(states: Sequence[LimitState], *, cost: CostSoFar, at: datetime) -> dict[str, Any]:
+def billing_limits(
+    states: Sequence[LimitState],
+    *,
+    cost: CostSoFar,
+    at: datetime,
+    subscription: UserSubscription | None = None,
+) -> dict[str, Any]:
     """The fields of `BillingLimitsSerializer`."""
+    plan = None if subscription is None else subscription.plan_version
     # A limit that only tells is no budget, it says when people are told of one.
     budget = _strictest(states, Measure.COST, Window.PERIOD, modes=(LimitMode.BLOCK, LimitMode.BILL))
     ceiling = _strictest(states, Measure.COST, Window.PERIOD, modes=(LimitMode.BLOCK,))
     monthly_budget = None if budget is None else budget.amount
-    thresholds = _alert_thresholds(states, budget=monthly_budget)
+    thresholds = _alert_thresholds(states, budget=monthly_budget, plan=plan)
     return {
         "limits": _budget(budget, cost=cost, at=at),
         "usage_quotas": _quotas(states),
@@ -159,7 +175,7 @@ def billing_limits(states: Sequence[LimitState], *, cost: CostSoFar, at: datetim
         "overage_protection": {
             "enabled": ceiling is not None,
             "max_monthly_cost": None if ceiling is None else ceiling.amount,
-            "auto_pause_at_limit": ceiling is not None,
+            "auto_pause_at_limit": ceiling is not None and (plan is None or _pauses(plan)),
             "alert_threshold": thresholds[0] if thresholds else None,
         },
         "budget_management": {
@@ -212,10 +228,18 @@ def _room(state: LimitState) -> tuple[bool, Decimal]:
     return state.remaining is None, state.remaining or ZERO
 
 
-def _alert_thresholds(states: Sequence[LimitState], *, budget: Decimal | None) -> list[Decimal]:
+def _pauses(plan: PlanVersion) -> bool:
+    return plan.overage_policy == OveragePolicy.PAUSE
+
+
+def _alert_thresholds(
+    states: Sequence[LimitState], *, budget: Decimal | None, plan: PlanVersion | None
+) -> list[Decimal]:
+    """Those of the plan, and of limits that only tell."""
+    sold = [] if plan is None else plan.alert_thresholds
     told = [state.amount for state in _of_all(states, Measure.COST, Window.PERIOD, modes=(LimitMode.NOTIFY,))]
     percents = (_percent(amount, budget) for amount in told if amount is not None)
-    return sorted({percent for percent in percents if percent is not None})
+    return sorted({*map(Decimal, sold), *(percent for percent in percents if percent is not None)})
 
 
 def _amount(states: Sequence[LimitState], measure: Measure, window: Window) -> Decimal | None:

@@ -5,7 +5,6 @@ It draws on every layer, so it lives above them. What the account's plan allows 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -17,78 +16,27 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from usage import limits, queries
+from subscriptions.api.terms import Terms
+from subscriptions.api.terms import terms_of as subscription_terms
+from subscriptions.models import Tier
+from subscriptions.queries import subscription_of
+from usage import queries
 from usage.api.amounts import NumberField
 from usage.api.caller import account_read
-from usage.api.names import EXA, METAPHOR, under_known_names
+from usage.api.known_limits import LimitAmounts, LimitBarsSerializer, bars, limits_of
+from usage.api.names import under_known_names
 from usage.api.parameters import MonthField, read_query
 from usage.core.money import ZERO
-from usage.models import Account, Window
+from usage.models import Account
 from usage.queries import NOTHING, Totals
 
-# The limits that existing front ends look up by name.
-LIMIT_NAMES = (
-    "gemini_calls",
-    "openai_calls",
-    "anthropic_calls",
-    "mistral_calls",
-    "tavily_calls",
-    "serper_calls",
-    "metaphor_calls",
-    "exa_calls",
-    "firecrawl_calls",
-    "stability_calls",
-    "ai_text_generation_calls",
-    "video_calls",
-    "image_edit_calls",
-    "audio_calls",
-    "wavespeed_calls",
-    "gemini_tokens",
-    "openai_tokens",
-    "anthropic_tokens",
-    "mistral_tokens",
-    "monthly_cost",
-)
 WARNING_PERCENT = 80
 REACHED_PERCENT = 100
 
-# An amount per period: None is unlimited, 0 is nothing at all.
-LimitAmounts = Mapping[str, Decimal | None]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What the account is subscribed to, as its front end shows it."""
-
-    plan_name: str
-    tier: Literal["free", "basic", "pro", "enterprise"]
-    features: tuple[str, ...]
-
-
-def terms_of(_account: Account) -> Terms:
-    """The account's plan. No plans are sold, so every account is on none."""
-    return Terms(plan_name="No plan", tier="free", features=())
-
-
-def limits_of(account: Account, *, at: datetime) -> LimitAmounts:
-    """The limits of the billing period by name, the strictest of those that share one; a name these front
-    ends know and no limit bears is unlimited.
-    """
-    amounts: dict[str, Decimal | None] = dict.fromkeys(LIMIT_NAMES)
-    for state in limits.states(account, at=at):
-        if state.window == Window.PERIOD and state.amount is not None:
-            known = amounts.get(state.name)
-            amounts[state.name] = state.amount if known is None else min(known, state.amount)
-        elif state.window == Window.PERIOD:
-            amounts.setdefault(state.name)
-    return {**amounts, **_under_both_names(amounts)}
-
-
-def _under_both_names(amounts: LimitAmounts) -> LimitAmounts:
-    """One provider stands under two names: what limits it limits both."""
-    metaphor, exa = (amounts.get(f"{name}_calls") for name in (METAPHOR, EXA))
-    both = [amount for amount in (metaphor, exa) if amount is not None]
-    return dict.fromkeys((f"{METAPHOR}_calls", f"{EXA}_calls"), min(both, default=None))
+def terms_of(account: Account) -> Terms:
+    """What the account is subscribed to; one without a subscription is told to have no plan."""
+    return subscription_terms(subscription_of(account))
 
 
 def alerts_of(_account: Account) -> list[dict[str, Any]]:
@@ -103,15 +51,11 @@ class UsageStatsQuery(serializers.Serializer[Any]):
     )
 
 
-class LimitsSerializer(serializers.Serializer[Any]):
-    """Front ends draw no bar for 0, so unlimited and none are both 0; `limit_states` tells them apart."""
+class LimitsSerializer(LimitBarsSerializer):
+    """The account's plan and limits. What is unlimited and what is not included are both 0 in `limits`."""
 
-    plan_name = serializers.CharField()
-    tier = serializers.ChoiceField(choices=["free", "basic", "pro", "enterprise"])
-    limits = serializers.DictField(child=NumberField())
-    limit_states = serializers.DictField(
-        child=serializers.ChoiceField(choices=["capped", "unlimited", "none"])
-    )
+    plan_name = serializers.CharField(help_text="No plan: the account has no subscription.")
+    tier = serializers.ChoiceField(choices=Tier.choices)
     features = serializers.ListField(child=serializers.CharField())
 
 
@@ -221,9 +165,8 @@ def _standing(billed: Mapping[str, Totals], *, terms: Terms, limits: LimitAmount
         "limits": {
             "plan_name": terms.plan_name,
             "tier": terms.tier,
-            "limits": {name: amount or ZERO for name, amount in limits.items()},
-            "limit_states": {name: _state(amount) for name, amount in limits.items()},
             "features": terms.features,
+            **bars(limits),
         },
         "usage_percentages": percentages,
         "usage_status": usage_status(percentages),
@@ -249,9 +192,3 @@ def usage_status(percentages: Mapping[str, Decimal]) -> Literal["active", "warni
 
 def _percent(used: Decimal | int, limit: Decimal | None) -> Decimal:
     return 100 * used / limit if limit else ZERO
-
-
-def _state(amount: Decimal | None) -> Literal["capped", "unlimited", "none"]:
-    if amount is None:
-        return "unlimited"
-    return "capped" if amount else "none"

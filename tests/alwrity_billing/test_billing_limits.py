@@ -14,6 +14,7 @@ from tests.support.cast import NOW, a_member, a_user, an_account, an_event
 from tests.support.credentials import a_key
 from tests.support.posting import look
 from tests.support.recording import prepare, record
+from tests.support.subscribing import a_plan, subscribe
 from usage.models import Account, LimitSource, Scope
 
 LIMITS = "/api/billing/limits"
@@ -208,10 +209,55 @@ class TestAccess:
         assert look(LIMITS).status == 401
 
 
-def test_it_takes_four_queries(key: str, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+class TestPlan:
+    """What the account is subscribed to."""
+
+    def test_alerts_are_told_at_the_thresholds_of_the_plan(self, key: str) -> None:
+        subscribe(a_plan(included_usage=Decimal(25), alert_thresholds=[50, 90]))
+
+        body = look(LIMITS, key=key).body
+
+        assert body["limits"]["monthly_budget"] == "25"
+        assert body["budget_management"]["alert_thresholds"] == [50.0, 90.0]
+        assert body["overage_protection"]["alert_threshold"] == 50.0
+
+    def test_limits_that_only_tell_are_thresholds_beside_them(self, key: str) -> None:
+        subscribe(a_plan(included_usage=Decimal(25), alert_thresholds=[80]))
+        limit(a_limit("5", "cost", mode="notify"), source=LimitSource.BUDGET)
+
+        # 5 of 25 USD
+        assert look(LIMITS, key=key).body["budget_management"]["alert_thresholds"] == [20.0, 80.0]
+
+    @pytest.mark.parametrize(
+        ("policy", "maximum", "protection"),
+        [
+            ("block", None, {"enabled": True, "max_monthly_cost": "25", "auto_pause_at_limit": False}),
+            ("pause", None, {"enabled": True, "max_monthly_cost": "25", "auto_pause_at_limit": True}),
+            ("bill", "50", {"enabled": True, "max_monthly_cost": "50", "auto_pause_at_limit": False}),
+            ("bill", None, {"enabled": False, "max_monthly_cost": None, "auto_pause_at_limit": False}),
+        ],
+    )
+    def test_what_happens_beyond_the_included_usage_is_the_plans(
+        self, key: str, policy: str, maximum: str | None, protection: dict[str, object]
+    ) -> None:
+        most = None if maximum is None else Decimal(maximum)
+        subscribe(a_plan(included_usage=Decimal(25), overage_policy=policy, max_monthly_cost=most))
+
+        told = look(LIMITS, key=key).body["overage_protection"]
+
+        assert told == {**protection, "alert_threshold": 80.0}
+
+    def test_a_tighter_budget_takes_the_plans_place(self, key: str) -> None:
+        subscribe(a_plan(included_usage=Decimal(25)))
+        limit(a_limit("10", "cost", name="budget"), source=LimitSource.BUDGET)
+
+        assert look(LIMITS, key=key).body["overage_protection"]["max_monthly_cost"] == "10"
+
+
+def test_it_takes_five_queries(key: str, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     limit(a_limit(5), a_limit("1", "cost"))
     look(LIMITS, key=key)
 
-    # The key, all limits, the period and its totals.
-    with django_assert_num_queries(4):
+    # The key, all limits, the period and its totals, the subscription.
+    with django_assert_num_queries(5):
         assert look(LIMITS, key=key).status == 200

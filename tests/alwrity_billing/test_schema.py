@@ -27,6 +27,7 @@ from tests.support.authorizing import an_operation
 from tests.support.cast import an_account
 from tests.support.contract import published_schema
 from tests.support.credentials import a_key
+from tests.support.subscribing import a_plan, subscribe
 from tests.support.usage_rows import a_log_row, a_period, a_price, a_rollup, a_summary
 from usage import authorization
 from usage.api.authorizations import AuthorizationStanding, ExtensionRequest
@@ -45,15 +46,21 @@ ANNOUNCED: list[CheckFunction] = [
 ]
 READING = [
     "/api/billing/limits",
+    "/api/billing/subscription",
     "/api/subscription/pricing",
+    "/api/subscription/renewal-history/{user_id}",
+    "/api/subscription/status/{user_id}",
     "/api/subscription/usage-logs",
     "/api/subscription/usage/{user_id}",
     "/api/subscription/usage/{user_id}/trends",
+    "/api/subscription/user/{user_id}/subscription",
     "/api/usage/current",
     "/api/usage/history",
     "/api/usage/limits",
 ]
 AUTHORIZATION = "/api/usage/authorizations/{authorization_id}"
+PLANS = "/api/subscription/plans"
+SUBSCRIBE = "/api/subscription/subscribe/{user_id}"
 SENDING = [
     ("POST", "/api/usage/events"),
     ("POST", "/api/usage/authorizations"),
@@ -104,7 +111,7 @@ def test_the_schema_is_served_to_anyone(client: Client, format_: str, media_type
 
 
 def test_every_endpoint_is_shown_without_a_slash_at_its_end(raw: dict[str, Any]) -> None:
-    shown = {*READING, *(path for _, path in SENDING), "/api/subscription/preflight-check"}
+    shown = {*READING, *(path for _, path in SENDING), "/api/subscription/preflight-check", PLANS, SUBSCRIBE}
     assert shown <= raw["paths"].keys()
     assert not [path for path in raw["paths"] if path.endswith("/")]
 
@@ -200,6 +207,27 @@ def test_checking_answers_as_announced_whatever_is_asked(mode: GenerationMode) -
     hold_to_its_word(operation.as_strategy(generation_mode=mode), key=a_key(an_account()).plain)
 
 
+@pytest.mark.usefixtures("kept_connection")
+def test_plans_are_answered_as_announced() -> None:
+    usage_of_acme()
+
+    # There is no parameter of it that could be wrong.
+    hold_to_its_word(published_schema()[PLANS]["GET"].as_strategy(), key=a_key().plain)
+
+
+@pytest.mark.usefixtures("kept_connection")
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_subscribing_answers_as_announced_whatever_is_asked(mode: GenerationMode) -> None:
+    plan, account = a_plan(), an_account()
+    operation = published_schema()[SUBSCRIBE]["POST"]
+
+    anyone = operation.as_strategy(generation_mode=mode)
+    acme = operation.as_strategy(generation_mode=mode, path_parameters={"user_id": account.external_id})
+    wanted = {"plan_id": plan.pk, "billing_cycle": "yearly"}
+    chosen = operation.as_strategy(path_parameters={"user_id": account.external_id}, body=wanted)
+    hold_to_its_word(anyone | acme | chosen, key=a_key(scopes=tuple(Scope)).plain)
+
+
 @pytest.mark.browser
 def test_the_documentation_shows_every_endpoint_and_asks_nobody_else(
     live_server: LiveServer, chromium: str, raw: dict[str, Any]
@@ -228,6 +256,7 @@ def usage_of_acme() -> None:
     a_rollup(march.account)
     a_log_row(march)
     a_price()
+    subscribe(a_plan(), account=march.account)
 
 
 def cases(operation: Any, *, mode: GenerationMode) -> SearchStrategy[Any]:

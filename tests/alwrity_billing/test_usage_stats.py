@@ -8,12 +8,14 @@ import pytest
 import time_machine
 from pytest_django import DjangoAssertNumQueries
 
-from alwrity_billing.api.usage_stats import LIMIT_NAMES, usage_percentages, usage_status
+from alwrity_billing.api.usage_stats import usage_percentages, usage_status
 from tests.support.authorizing import a_limit, limit
 from tests.support.cast import NOW, a_member, a_user, an_account
 from tests.support.contract import ask
 from tests.support.credentials import a_key
+from tests.support.subscribing import a_plan, subscribe
 from tests.support.usage_rows import MARCH, a_period, a_summary
+from usage.api.known_limits import LIMIT_NAMES
 from usage.models import LimitSource
 from usage.providers import PROVIDERS
 from usage.queries import Totals
@@ -97,6 +99,14 @@ class TestPlanAndLimits:
         limits = ask(STATS, user=a_member(an_account())).data["limits"]
 
         assert (limits["plan_name"], limits["tier"], limits["features"]) == ("No plan", "free", [])
+
+    def test_an_account_is_told_the_plan_it_is_subscribed_to(self) -> None:
+        acme = an_account()
+        subscribe(a_plan("team", features=["research"]), account=acme)
+
+        limits = ask(STATS, user=a_member(acme)).data["limits"]
+
+        assert (limits["plan_name"], limits["tier"], limits["features"]) == ("Team", "basic", ["research"])
 
     def test_every_limit_is_named_and_said_to_be_unlimited(self) -> None:
         limits = ask(STATS, user=a_member(an_account())).data["limits"]
@@ -225,7 +235,8 @@ class TestAccess:
             a_summary(march, provider=provider)
         key = a_key(march.account).plain
 
-        # The period, its providers, when it was updated, limits; the others verify the key and note its use.
+        # The period, its providers, when it was updated, limits, the subscription; the others verify the key
+        # and note its use.
         with django_assert_max_num_queries(7):
             answer = ask(STATS, key=key)
         assert answer.data["total_calls"] == len(PROVIDERS)
