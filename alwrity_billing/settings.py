@@ -187,6 +187,9 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
 
+# Whether newcomers may make accounts of their own, at /sign-up/; otherwise staff and programs make them.
+SIGN_UP = env.bool("SIGN_UP", not PRODUCTION)
+
 # Tokens of an external identity provider; off until the JWKS URL is set.
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", "")
 JWT_ISSUER = env.str("JWT_ISSUER", "")

@@ -31,8 +31,10 @@ def subscribe(
     Choosing what it has already changes nothing, but withdraws what is scheduled for the term's end. Raises
     SubscriptionException when the plan is not the account's to choose, or a payment has to come first.
     """
-    plans.require_sold(plan, account=account, by_staff=by_staff)
-    known = UserSubscription.objects.filter(account=account).first()
+    known = UserSubscription.objects.select_related("plan_version__plan").filter(account=account).first()
+    # What it has it keeps, also when it is not sold any more.
+    if known is None or known.has_ended or known.plan != plan:
+        plans.require_sold(plan, account=account, by_staff=by_staff)
     if known is None:
         return start(account, plan=plan, cycle=cycle, at=at, by=by, reason=reason)
     if known.has_ended:

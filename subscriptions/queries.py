@@ -101,10 +101,11 @@ def beyond_limits(version: PlanVersion, *, accounts: "QuerySet[Any, Any]", at_mo
 
 
 def plan_known_to(account: Account, *, plan_id: int, at: datetime) -> SubscriptionPlan | None:
-    """The plan of that id if people of `account` may know of it at `at`: one that is public or was made for
-    them, and has been sold. A retired one is, since they may have seen it.
+    """The plan of that id if people of `account` may know of it at `at`: one that is public, was made for
+    them or is theirs, and has been sold. A retired one is, since they may have seen it.
     """
     theirs = Q(account=account) | Q(account__isnull=True, visibility=Visibility.PUBLIC)
+    theirs |= Q(versions__subscriptions__account=account)
     return SubscriptionPlan.objects.filter(theirs, pk=plan_id, versions__published_at__lte=at).first()
 
 

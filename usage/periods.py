@@ -5,24 +5,26 @@ only while it is open, when whoever sells subscriptions begins or re-anchors the
 """
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, Max, Min, OuterRef, Q
 
-from usage.core.calendar import anchored_month, month_of
+from usage.core.calendar import anchored_month, month_of, months_between
 from usage.models import Account, BillingPeriod
 
-# An account that nobody used for ten years is brought up to date in as many steps.
+# An account that nothing happened in for longer than ten years begins anew.
 MAX_PERIODS_AT_ONCE = 120
+MICROSECOND = timedelta(microseconds=1)
 
 
 def ensure(account_ids: Collection[int], *, at: datetime) -> dict[int, int]:
     """The id of the period open at `at` for each account; a missing one is made.
 
     It is the month from the account's anchor (the calendar month without one), or what the account's other
-    periods leave of it around `at`. Racing callers end with the same period: the table's constraints let only
-    one in.
+    periods leave of it around `at`. With an anchor, the months since its last period that nothing happened in
+    are made as well, so that its periods have no gap. Racing callers end with the same periods: the table's
+    constraints let each in once.
     """
     found = _open(account_ids, at=at)
     missing = set(account_ids) - found.keys()
@@ -61,24 +63,13 @@ def move_anchor(account: Account, *, anchor: datetime, at: datetime) -> None:
 
 
 def open_missing(*, at: datetime, limit: int) -> int:
-    """Make the periods that up to `limit` anchored accounts lack up to `at`, so that they follow each other
-    without a gap also where nothing was used; returns how many. Safe to run twice and beside everything else.
+    """Make the periods that up to `limit` anchored accounts lack up to `at` because nothing happened in them;
+    returns of how many accounts. Safe to run twice and beside everything else.
     """
     current = BillingPeriod.objects.filter(account=OuterRef("pk"), period_end__gt=at)
     behind = Account.objects.filter(~Exists(current), period_anchor__isnull=False).order_by("pk")
-    made = 0
-    for account_id in behind.values_list("pk", flat=True)[:limit]:
-        made += _catch_up(account_id, at=at)
-    return made
-
-
-def _catch_up(account_id: int, *, at: datetime) -> int:
-    for made in range(MAX_PERIODS_AT_ONCE):
-        latest = BillingPeriod.objects.filter(account_id=account_id).aggregate(end=Max("period_end"))["end"]
-        if latest is not None and latest > at:
-            return made
-        ensure([account_id], at=latest or at)
-    return MAX_PERIODS_AT_ONCE
+    ids = list(behind.values_list("pk", flat=True)[:limit])
+    return len(ensure(ids, at=at))
 
 
 def _anchor(account: Account, anchor: datetime) -> None:
@@ -108,29 +99,34 @@ def _month(anchor: datetime | None, at: datetime) -> tuple[datetime, datetime]:
 
 
 def _fitting(account_ids: Collection[int], *, at: datetime) -> list[BillingPeriod]:
-    """The month for each account, cut where a period before or after `at` reaches into it."""
+    """The months each account lacks, cut where a period before or after `at` reaches into them."""
     anchors = dict(Account.objects.filter(pk__in=account_ids).values_list("pk", "period_anchor"))
-    months = {account_id: _month(anchors.get(account_id), at) for account_id in account_ids}
-    neighbours = BillingPeriod.objects.filter(
-        account_id__in=account_ids,
-        period_start__lt=max(end for _, end in months.values()),
-        period_end__gt=min(start for start, _ in months.values()),
-    )
-    cuts = {
-        row["account_id"]: (row["before"], row["after"])
-        for row in neighbours.values("account_id").annotate(
+    neighbours = (
+        BillingPeriod.objects.filter(account_id__in=account_ids)
+        .values("account_id")
+        .annotate(
             before=Max("period_end", filter=Q(period_end__lte=at)),
             after=Min("period_start", filter=Q(period_start__gt=at)),
         )
-    }
-    fitting = []
-    for account_id, (start, end) in sorted(months.items()):
-        before, after = cuts.get(account_id, (None, None))
-        fitting.append(
-            BillingPeriod(
-                account_id=account_id,
-                period_start=max(start, before or start),
-                period_end=min(end, after or end),
-            )
-        )
-    return fitting
+    )
+    cuts = {row["account_id"]: (row["before"], row["after"]) for row in neighbours}
+    return [
+        BillingPeriod(account_id=account_id, period_start=start, period_end=end)
+        for account_id in sorted(account_ids)
+        for start, end in _months(anchors.get(account_id), *cuts.get(account_id, (None, None)), at=at)
+    ]
+
+
+def _months(
+    anchor: datetime | None, before: datetime | None, after: datetime | None, *, at: datetime
+) -> list[tuple[datetime, datetime]]:
+    """The month of `at` between the period that ended `before` and the one that begins `after`; with an
+    anchor all months since `before`, unless those are too many to be worth it.
+    """
+    start, end = _month(anchor, at)
+    found = [(max(start, before or start), min(end, after or end))]
+    if anchor is None or before is None or months_between(before, start) > MAX_PERIODS_AT_ONCE:
+        return found
+    while (start := found[0][0]) > before:
+        found.insert(0, (max(_month(anchor, start - MICROSECOND)[0], before), start))
+    return found

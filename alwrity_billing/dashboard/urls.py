@@ -1,9 +1,11 @@
 """Addresses of the server-rendered pages, and of Django's own views for logging in and passwords."""
 
+from django.conf import settings
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
 from alwrity_billing.dashboard import views
+from alwrity_billing.dashboard.signing_up import sign_up
 
 # The templates stand in a folder of their own: the admin shares the names under registration/.
 urlpatterns = [
@@ -11,9 +13,14 @@ urlpatterns = [
     path("accounts/", views.choose_account, name="choose_account"),
     path(
         "login/",
-        auth_views.LoginView.as_view(template_name="auth/login.html", redirect_authenticated_user=True),
+        auth_views.LoginView.as_view(
+            template_name="auth/login.html",
+            redirect_authenticated_user=True,
+            extra_context={"sign_up": settings.SIGN_UP},
+        ),
         name="login",
     ),
+    path("sign-up/", sign_up, name="sign_up"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     path(
         "password-change/",

@@ -19,7 +19,7 @@ from subscriptions.admin.forms import (
 from subscriptions.core.terms import BillingCycle, Timing
 from subscriptions.models import UserSubscription
 from usage.admin.operations import Operation, Panel
-from usage.core.money import format_amount, to_cents
+from usage.core.money import to_cents
 
 Cleaned = Mapping[str, Any]
 # Makes the page for a subscription, and for whoever is at work.
@@ -173,7 +173,7 @@ def told(subscription: UserSubscription) -> str:
         return "Nothing had to change."
     parts = [f"{change.get_kind_display()}: {change.version_after}, {change.get_state_after_display()}"]
     if change.amount_due:
-        parts.append(f"{format_amount(to_cents(change.amount_due))} USD due")
+        parts.append(f"{to_cents(change.amount_due):.2f} USD due")
     if change.reason:
         parts.append(change.reason.rstrip("."))
     return ". ".join(parts) + "."
@@ -191,7 +191,7 @@ def timeline(subscription: UserSubscription, *, at_most: int) -> Panel:
                 _moved(change.version_before, change.version_after),
                 _moved(change.get_state_before_display(), change.get_state_after_display()),
                 _minute(change.term_end),
-                format_amount(to_cents(change.amount_due)),
+                f"{to_cents(change.amount_due):.2f}",
                 change.actor,
                 change.reason,
             ]
@@ -209,9 +209,8 @@ def _quotes(subscription: UserSubscription) -> Panel:
         if (version.plan, cycle) == (subscription.plan, subscription.cycle):
             continue
         term, proration = changes.quote(subscription, version, cycle, at=at)
-        money = [to_cents(each) for each in (*proration, proration.due)]
         when = changes.timing_of(subscription, version, cycle).replace("_", " ")
-        amounts = [format_amount(each) for each in money]
+        amounts = [f"{to_cents(each):.2f}" for each in (*proration, proration.due)]
         rows.append([version.plan.name, cycle.value, when, *amounts, _minute(term.end)])
     return Panel(
         title="What a change costs now",

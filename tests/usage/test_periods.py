@@ -157,10 +157,31 @@ def test_missing_periods_are_made_without_a_gap() -> None:
     anchor = datetime(2025, 8, 31, tzinfo=UTC)
     periods.begin(account, anchor=anchor, at=anchor)
 
-    assert periods.open_missing(at=NOW, limit=10) == 6
+    assert periods.open_missing(at=NOW, limit=10) == 1
 
     assert spans(account) == [(months_after(anchor, n), months_after(anchor, n + 1)) for n in range(7)]
     assert periods.open_missing(at=NOW, limit=10) == 0
+
+
+def test_whoever_comes_first_after_a_pause_leaves_no_gap() -> None:
+    account = an_account()
+    anchor = datetime(2025, 8, 31, tzinfo=UTC)
+    periods.begin(account, anchor=anchor, at=anchor)
+
+    periods.ensure([account.pk], at=NOW)
+
+    assert spans(account) == [(months_after(anchor, n), months_after(anchor, n + 1)) for n in range(7)]
+
+
+def test_months_up_to_a_later_period_are_cut_where_it_begins() -> None:
+    account = an_account()
+    anchor = datetime(2026, 1, 1, tzinfo=UTC)
+    periods.begin(account, anchor=anchor, at=anchor)
+    BillingPeriod.objects.create(account=account, period_start=NOW + timedelta(days=1), period_end=APRIL)
+
+    periods.ensure([account.pk], at=NOW)
+
+    assert spans(account)[1:3] == [(months_after(anchor, 1), MARCH), (MARCH, NOW + timedelta(days=1))]
 
 
 def test_accounts_without_an_anchor_are_left_alone() -> None:
