@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+from django.core.exceptions import ValidationError
 
-from subscriptions.models import OveragePolicy, PlanLimit, PlanSurcharge, PlanVersion
+from subscriptions import entitlements
+from subscriptions.models import OveragePolicy, PlanLimit, PlanSurcharge, PlanVersion, SubscriptionPlan
 from subscriptions.models.plans import default_thresholds
+from usage import limits as usage_limits
 from usage.core.errors import InvalidRequest
 from usage.core.money import parse_amount
 from usage.models import LimitMode, LimitScope, Measure, Window
@@ -130,8 +133,7 @@ def read(name: str) -> Catalog:
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     try:
         catalog = msgspec.toml.decode(path.read_bytes(), type=Catalog)
-        for plan in catalog.plans:
-            plan.rows()
+        _check(catalog)
     except OSError as missing:
         raise InvalidRequest(
             f"There is no catalog {name!r}: known are {', '.join(names())}, or give a .toml file's path."
@@ -139,6 +141,40 @@ def read(name: str) -> Catalog:
     except (msgspec.MsgspecError, ValueError) as wrong:
         raise InvalidRequest(f"{path.name} cannot be read: {wrong}") from wrong
     return catalog
+
+
+def _check(catalog: Catalog) -> None:
+    """Raise ValueError, naming plan and reason, for what the tables would refuse or store as another."""
+    keys = [plan.key for plan in catalog.plans]
+    if len(keys) != len(set(keys)):
+        raise ValueError("every plan's key must be its own")
+    for plan in catalog.plans:
+        try:
+            _check_plan(plan)
+        except ValidationError as wrong:
+            fields = (f"{name}: {' '.join(told)}" for name, told in wrong.message_dict.items())
+            raise ValueError(f"the plan {plan.key!r}: {'; '.join(fields)}") from wrong
+        except InvalidRequest as wrong:
+            raise ValueError(f"the plan {plan.key!r}: {wrong.message}") from wrong
+        except ValueError as wrong:
+            raise ValueError(f"the plan {plan.key!r}: {wrong}") from wrong
+
+
+def _check_plan(entry: CatalogPlan) -> None:
+    version, limits, surcharges = entry.rows()
+    SubscriptionPlan(key=entry.key, name=entry.name, tier=entry.tier).clean_fields()
+    version.clean_fields(exclude={"plan", "number"})
+    for part in (*limits, *surcharges):
+        part.clean_fields(exclude={"version"})
+    usage_limits.check([entitlements.terms_of(limit) for limit in limits])
+    types = [each.request_type for each in surcharges]
+    if len(types) != len(set(types)):
+        raise ValueError("a request type has one surcharge")
+    most, included = version.max_monthly_cost, version.included_usage
+    if most is not None and included is not None and most < included:
+        raise ValueError("max_monthly_cost must cover included_usage")
+    if any("\x00" in text for text in (entry.name, entry.description, *entry.features)):
+        raise ValueError("a text cannot hold a NUL character")
 
 
 def _amount(value: Amount) -> Decimal | None:
