@@ -16,7 +16,7 @@ from subscriptions.actors import SYSTEM
 from subscriptions.core.states import ENDED, Move, State
 from subscriptions.core.terms import BillingCycle, term_from
 from subscriptions.lifecycle import fee_of
-from subscriptions.models import ChangeKind, LimitOverride, OveragePolicy, UserSubscription
+from subscriptions.models import ChangeKind, LimitOverride, OveragePolicy, PlanVersion, UserSubscription
 from usage import periods
 from usage.core.money import ZERO
 from usage.models import BillingPeriod, LimitMode, LimitScope, Measure, UsageLimit, Window
@@ -136,9 +136,8 @@ def _begin_term(
         subscription.state = State.ACTIVE
     elif ends_trial:
         subscription.paused_from = State.ACTIVE
-    plan = subscription.pending_plan or subscription.plan
     cycle = BillingCycle(subscription.pending_cycle or subscription.billing_cycle)
-    subscription.plan_version = plans.version_at(plan, at=begins)
+    subscription.plan_version = _version_for(subscription, begins=begins)
     subscription.billing_cycle = cycle
     term = term_from(begins, anchor=subscription.anchor, cycle=cycle)
     subscription.term_start, subscription.term_end = term
@@ -153,6 +152,15 @@ def _begin_term(
         details={"trial_ended": True} if ends_trial else {},
     )  # fmt: skip
     entitlements.apply(subscription.account, at=at)
+
+
+def _version_for(subscription: UserSubscription, *, begins: datetime) -> PlanVersion:
+    """What the term that begins at `begins` is sold."""
+    published_at = subscription.plan_version.published_at
+    if subscription.pending_plan is None and published_at is not None and published_at > begins:
+        # Given since the term was over, by a rollout before this late renewal: it is not taken back.
+        return subscription.plan_version
+    return plans.version_at(subscription.pending_plan or subscription.plan, at=begins)
 
 
 def _resume(subscription: UserSubscription, was: history.Before, at: datetime) -> None:

@@ -179,3 +179,28 @@ def test_racing_workers_renew_each_term_once() -> None:
     assert renewed.count() == 4
     assert again(one).renewal_count == 4
     assert again(one).cycle is BillingCycle.MONTHLY
+
+
+def test_a_version_rolled_out_before_a_late_renewal_is_not_taken_back() -> None:
+    plan = a_plan("team", a_limit(10, name="calls"))
+    subscription = start(plan)
+    late = subscription.term_end + timedelta(days=2)
+    version = a_version(plan, a_limit(20, name="calls"), price="40", at=late)
+    changes.apply_version(subscription, version, at=late, by=TESTS)
+
+    renew(late)
+
+    now = again(subscription)
+    assert (now.plan_version, now.term_start) == (version, subscription.term_end)
+    assert limit_amounts(subscription.account)["calls"] == 20
+
+
+def test_a_change_to_a_plan_first_sold_after_the_term_was_over_does_not_stop_the_renewals() -> None:
+    subscription = start(a_plan("small", price="10"))
+    late = subscription.term_end + timedelta(days=2)
+    large = a_plan("large", price="50", at=late)
+    changes.change_plan(subscription, plan=large, cycle=MONTHLY, at=late, by=TESTS)
+
+    assert renew(late) == 1
+
+    assert again(subscription).plan == large
