@@ -35,7 +35,10 @@ class Before:
 
 def locked(subscription: UserSubscription) -> tuple[UserSubscription, Before]:
     """The subscription as it stands, locked until the transaction ends, and a note of it."""
-    found = with_relations().select_for_update(of=("self",)).get(pk=subscription.pk)
+    # Locked by itself: of a row that changes its plan while we wait for it, PostgreSQL finds that the plan it
+    # was joined with is no longer its own, and returns nothing.
+    UserSubscription.objects.select_for_update().get(pk=subscription.pk)
+    found = with_relations().get(pk=subscription.pk)
     return found, before(found)
 
 
