@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
-from subscriptions import changes
+from subscriptions import changes, history
 from subscriptions.actors import of_user
 from subscriptions.core.states import ENDED
 from subscriptions.models import PlanVersion, UserSubscription, VersionRollout
@@ -63,6 +63,10 @@ def advance(*, at: datetime, limit: int) -> int:
 
 def _give(rollout: VersionRollout, subscription: UserSubscription, *, at: datetime) -> bool:
     with transaction.atomic():
+        found, _ = history.locked(subscription)
+        if found.plan.pk != rollout.plan_id:
+            # Gone to another plan since the rollout was looking: it is nobody of this one's any more.
+            return False
         got_it = changes.apply_version(
             subscription,
             rollout.version,
