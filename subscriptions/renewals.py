@@ -19,7 +19,7 @@ from subscriptions.lifecycle import fee_of
 from subscriptions.models import ChangeKind, LimitOverride, OveragePolicy, PlanVersion, UserSubscription
 from usage import periods
 from usage.core.money import ZERO
-from usage.models import BillingPeriod, LimitMode, LimitScope, Measure, UsageLimit, Window
+from usage.models import BillingPeriod, LimitMode, LimitScope, LimitSource, Measure, UsageLimit, Window
 
 # A subscription that nobody swept for ten years is caught up with in one go.
 MAX_TERMS_AT_ONCE = 120
@@ -180,12 +180,13 @@ def _pause(subscription: UserSubscription, was: history.Before, at: datetime) ->
 
 
 def _exhausted(*, at: datetime) -> "QuerySet[UsageLimit, int]":
-    """The accounts whose blocking limit of a period's cost has nothing left in the period open at `at`."""
+    """The accounts whose included usage, by plan or override, has nothing left in the period open at `at`."""
     counted = BillingPeriod.objects.filter(
         account=OuterRef("account"), period_start=OuterRef("window_start"), period_end__gt=at
     )
     full = UsageLimit.objects.filter(
         Exists(counted),
+        source__in=[LimitSource.PLAN, LimitSource.OVERRIDE],
         measure=Measure.COST,
         scope=LimitScope.EVERYTHING,
         window=Window.PERIOD,
