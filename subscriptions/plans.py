@@ -140,9 +140,10 @@ def retire(plan: SubscriptionPlan, *, at: datetime) -> None:
 
     Raises Conflict for the default plan, which new accounts begin on, and for one that is retired already.
     """
-    if plan.is_default:
-        raise Conflict("New accounts begin on this plan: make another one the default first.")
-    if not SubscriptionPlan.objects.filter(pk=plan.pk, retired_at__isnull=True).update(retired_at=at):
+    sold = SubscriptionPlan.objects.filter(pk=plan.pk, retired_at__isnull=True)
+    if not sold.filter(is_default=False).update(retired_at=at):
+        if sold.exists():
+            raise Conflict("New accounts begin on this plan: make another one the default first.")
         raise Conflict(f"{plan.name} is retired already.")
     plan.retired_at = at
 
