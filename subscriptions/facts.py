@@ -55,7 +55,10 @@ def of_parts(version: PlanVersion, limits: Iterable[PlanLimit], surcharges: Iter
         "features": ", ".join(version.features) or "none",
         "description": version.description,
     }
-    facts |= {_limit_name(limit): limit_sentence(limit) for limit in limits}
+    for limit in limits:
+        name, said = _limit_name(limit), limit_sentence(limit)
+        # Nothing keeps two limits from having one name, a rate a minute and one an hour for example.
+        facts[name] = f"{facts[name]}; {said}" if name in facts else said
     facts |= {f"surcharge {each.request_type}": _surcharge(each) for each in surcharges}
     return facts
 
