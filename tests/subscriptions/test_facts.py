@@ -115,6 +115,12 @@ def test_a_limit_that_bills_stands_beside_the_one_that_refuses() -> None:
     assert found["limit calls (bill)"] == "5 calls a billing period, then billed as overage"
 
 
+def test_two_limits_of_one_name_are_both_told() -> None:
+    found = facts_of(a_limit(10, name="rate", window="minute"), a_limit(99, name="rate", window="hour"))
+
+    assert found["limit rate"] == "10 calls a minute, then refused; 99 calls an hour, then refused"
+
+
 def test_the_same_has_no_differences() -> None:
     assert facts.differences(facts_of(a_limit(10)), facts_of(a_limit(10))) == []
 
