@@ -266,7 +266,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
-        "BillingCycleEnum": "subscriptions.models.BillingCycle",
+        "BillingCycleEnum": "subscriptions.models.CycleChoices",
         "SubscriptionStatusEnum": "subscriptions.api.subscription.STATUSES",
         "TierEnum": "subscriptions.models.Tier",
     },

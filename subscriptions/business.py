@@ -7,7 +7,8 @@ from decimal import Decimal
 from django.db.models import Case, Count, DecimalField, F, Sum, Value, When
 
 from subscriptions.core.states import State
-from subscriptions.models import BillingCycle, UserSubscription
+from subscriptions.core.terms import BillingCycle
+from subscriptions.models import UserSubscription
 from usage.core.calendar import MONTHS_A_YEAR
 from usage.core.money import ZERO
 

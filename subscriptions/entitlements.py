@@ -9,12 +9,12 @@ from datetime import datetime
 
 from django.db import transaction
 
+from subscriptions.core.states import State
 from subscriptions.models import (
     LimitOverride,
     OveragePolicy,
     PlanLimit,
     PlanVersion,
-    State,
     UserSubscription,
 )
 from usage import limits, surcharges

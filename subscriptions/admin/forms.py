@@ -16,7 +16,8 @@ from unfold.widgets import (
 
 from subscriptions import entitlements
 from subscriptions.core.terms import Timing
-from subscriptions.models import BillingCycle, LimitOverride, PlanLimit, PlanVersion, SubscriptionPlan
+from subscriptions.models import CycleChoices, LimitOverride, PlanLimit, PlanVersion, SubscriptionPlan
+from subscriptions.plans import TERMS
 from usage.core.errors import InvalidRequest
 from usage.core.money import COST_MAX_DIGITS, COST_PLACES, format_amount
 from usage.limits import check as check_limits
@@ -88,20 +89,7 @@ class VersionForm(PlainAmounts, forms.ModelForm):  # type: ignore[type-arg]  # n
 
     class Meta:
         model = PlanVersion
-        fields = [
-            "price_monthly",
-            "price_yearly",
-            "description",
-            "features",
-            "trial_days",
-            "trial_converts",
-            "included_usage",
-            "overage_policy",
-            "overage_markup_percent",
-            "max_monthly_cost",
-            "alert_thresholds",
-            "note",
-        ]
+        fields = [*TERMS, "note"]
 
 
 class PlanLimitForm(PlainAmounts, forms.ModelForm):  # type: ignore[type-arg]
@@ -171,7 +159,7 @@ def sold_plans() -> Any:
 class PlanChoiceForm(forms.Form):
     plan = forms.ModelChoiceField(queryset=SubscriptionPlan.objects.none(), widget=UnfoldAdminSelectWidget)
     billing_cycle = forms.ChoiceField(
-        choices=BillingCycle.choices, initial=BillingCycle.MONTHLY, widget=UnfoldAdminSelectWidget
+        choices=CycleChoices.choices, initial=CycleChoices.MONTHLY, widget=UnfoldAdminSelectWidget
     )
     reason = reason_field()
 

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from subscriptions import queries
-from subscriptions.models import BillingCycle, ChangeKind, SubscriptionChange, Tier
+from subscriptions.models import ChangeKind, CycleChoices, SubscriptionChange, Tier
 from subscriptions.queries import MAX_OFFSET
 from usage.api.amounts import NumberField
 from usage.api.caller import account_read
@@ -52,7 +52,7 @@ class RenewalSerializer(serializers.Serializer[Any]):
     previous_period_end = serializers.DateTimeField(allow_null=True)
     new_period_start = serializers.DateTimeField()
     new_period_end = serializers.DateTimeField()
-    billing_cycle = serializers.ChoiceField(choices=BillingCycle.choices)
+    billing_cycle = serializers.ChoiceField(choices=CycleChoices.choices)
     renewal_type = serializers.ChoiceField(
         choices=["new", "renewal", "upgrade", "downgrade"],
         help_text="new: a first subscription, or one begun again. A renewal that brought another plan is an "

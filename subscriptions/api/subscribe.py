@@ -30,7 +30,7 @@ class SubscribeSerializer(serializers.Serializer[Any]):
     plan_id = serializers.IntegerField(
         min_value=1, max_value=LARGEST_ID, help_text="The id of one of the plans."
     )
-    billing_cycle = serializers.ChoiceField(choices=models.BillingCycle.choices)
+    billing_cycle = serializers.ChoiceField(choices=models.CycleChoices.choices)
 
 
 class SubscribeView(APIView):

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from subscriptions import queries
 from subscriptions.api.terms import terms_of
-from subscriptions.models import BillingCycle, State, Tier, UserSubscription
+from subscriptions.models import CycleChoices, StateChoices, Tier, UserSubscription
 from usage.api.amounts import CURRENCY, AmountField, NumberField
 from usage.api.caller import account_read
 from usage.api.known_limits import LimitBarsSerializer, bars, limits_of, period_limits
@@ -23,7 +23,7 @@ from usage.core.money import ZERO
 from usage.models import Account
 
 NO_SUBSCRIPTION = "none"
-STATUSES = [*State.choices, (NO_SUBSCRIPTION, "No subscription")]
+STATUSES = [*StateChoices.choices, (NO_SUBSCRIPTION, "No subscription")]
 
 
 class TermSerializer(serializers.Serializer[Any]):
@@ -38,7 +38,7 @@ class PendingChangeSerializer(serializers.Serializer[Any]):
 
     plan_id = serializers.IntegerField()
     plan = serializers.CharField(help_text="Its name.")
-    cycle = serializers.ChoiceField(choices=BillingCycle.choices)
+    cycle = serializers.ChoiceField(choices=CycleChoices.choices)
     takes_effect_at = serializers.DateTimeField()
 
 
@@ -54,7 +54,7 @@ class StandingSerializer(serializers.Serializer[Any]):
         "no plan limits calls.",
     )
     cycle = serializers.ChoiceField(
-        choices=BillingCycle.choices, allow_null=True, help_text="null without a subscription."
+        choices=CycleChoices.choices, allow_null=True, help_text="null without a subscription."
     )
     period = TermSerializer(
         allow_null=True, help_text="The term that is running, or ran last; null without a subscription."
@@ -146,7 +146,7 @@ def _running(subscription: UserSubscription) -> dict[str, Any]:
         "trial_ends_at": subscription.trial_ends_at,
         "cancel_at_period_end": subscription.cancel_at_term_end,
         "pending_change": _pending(subscription),
-        "paused": subscription.state == State.PAUSED,
+        "paused": subscription.state == StateChoices.PAUSED,
         "resumes_at": subscription.resumes_at,
         "renewal_count": subscription.renewal_count,
         "started_at": subscription.started_at,

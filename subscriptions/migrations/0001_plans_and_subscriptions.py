@@ -153,7 +153,7 @@ class Migration(migrations.Migration):
             name='LimitOverride',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='What people and programs call it, such as calls_a_day.', max_length=64)),
+                ('name', models.CharField(help_text='What people and programs call it, such as gemini_calls.', max_length=64)),
                 ('measure', models.CharField(choices=[('calls', 'Calls'), ('tokens', 'Tokens'), ('cost', 'Cost (USD)'), ('searches', 'Searches'), ('images', 'Images'), ('pages', 'Pages'), ('seconds', 'Seconds'), ('characters', 'Characters')], default='calls', max_length=16)),
                 ('scope', models.CharField(choices=[('everything', 'Everything'), ('kind', 'A kind of provider'), ('provider', 'A provider'), ('model', 'A model (provider/model)'), ('request_type', 'A request type'), ('team', 'A team'), ('project', 'A project')], default='everything', max_length=16)),
                 ('scope_value', models.CharField(blank=True, default='', help_text='What the scope is of: openai, openai/gpt-4o, llm, a team … Empty for everything.', max_length=256)),
@@ -199,7 +199,7 @@ class Migration(migrations.Migration):
                 ('scope_value', models.CharField(blank=True, default='', help_text='What the scope is of: openai, openai/gpt-4o, llm, a team … Empty for everything.', max_length=256)),
                 ('window', models.CharField(choices=[('request', 'One request'), ('concurrent', 'At the same time'), ('second', 'A second'), ('minute', 'A minute'), ('hour', 'An hour'), ('day', 'A day'), ('period', 'A billing period')], default='period', max_length=16)),
                 ('mode', models.CharField(choices=[('block', 'Refuse the call'), ('bill', 'Let pass and invoice as overage'), ('notify', 'Let pass and tell')], default='block', max_length=16)),
-                ('amount', models.DecimalField(blank=True, decimal_places=18, help_text='Empty: unlimited. 0: not included.', max_digits=36, null=True)),
+                ('amount', models.DecimalField(blank=True, decimal_places=18, help_text='Empty: unlimited. 0: nothing at all.', max_digits=36, null=True)),
                 ('position', models.PositiveSmallIntegerField(default=0)),
                 ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='limits', to='subscriptions.planversion')),
             ],

@@ -13,24 +13,24 @@ from subscriptions.models.plans import (
 from subscriptions.models.rollouts import VersionRollout
 from subscriptions.models.subscriptions import (
     RENEWALS,
-    BillingCycle,
     ChangeKind,
+    CycleChoices,
     LimitOverride,
-    State,
+    StateChoices,
     SubscriptionChange,
     UserSubscription,
 )
 
 __all__ = [
     "RENEWALS",
-    "BillingCycle",
     "ChangeKind",
+    "CycleChoices",
     "LimitOverride",
     "OveragePolicy",
     "PlanLimit",
     "PlanSurcharge",
     "PlanVersion",
-    "State",
+    "StateChoices",
     "SubscriptionChange",
     "SubscriptionPlan",
     "Tier",

@@ -196,10 +196,9 @@ class PlanVersion(models.Model):
         return f"{self.plan.name} v{self.number}{draft}"
 
 
-class PlanLimit(models.Model):
-    """One limit that a version sells: the same measure × scope × window × amount × mode as in `usage`."""
+class LimitColumns(models.Model):
+    """What a limit allows: the same measure × scope × window × amount × mode as in `usage`."""
 
-    version = models.ForeignKey(PlanVersion, on_delete=models.CASCADE, related_name="limits")
     name = models.CharField(
         max_length=64, help_text="What people and programs call it, such as gemini_calls."
     )
@@ -218,8 +217,20 @@ class PlanLimit(models.Model):
         decimal_places=COST_PLACES,
         null=True,
         blank=True,
-        help_text="Empty: unlimited. 0: not included.",
+        help_text="Empty: unlimited. 0: nothing at all.",
     )
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.name}: {'unlimited' if self.amount is None else format_amount(self.amount)}"
+
+
+class PlanLimit(LimitColumns):
+    """One limit that a version sells."""
+
+    version = models.ForeignKey(PlanVersion, on_delete=models.CASCADE, related_name="limits")
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
@@ -236,7 +247,7 @@ class PlanLimit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name}: {'unlimited' if self.amount is None else format_amount(self.amount)}"
+        return super().__str__()
 
 
 class PlanSurcharge(models.Model):

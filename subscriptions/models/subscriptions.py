@@ -6,12 +6,11 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from subscriptions.core import states, terms
-from subscriptions.models.plans import PlanVersion, SubscriptionPlan
-from usage.core.money import COST_MAX_DIGITS, COST_PLACES, format_amount
-from usage.models import LimitMode, LimitScope, Measure, Window
+from subscriptions.models.plans import LimitColumns, PlanVersion, SubscriptionPlan
+from usage.core.money import COST_MAX_DIGITS, COST_PLACES
 
 
-class State(models.TextChoices):
+class StateChoices(models.TextChoices):
     """`subscriptions.core.states.State`, with names for people."""
 
     TRIALING = states.State.TRIALING.value, "Trialing"
@@ -22,13 +21,14 @@ class State(models.TextChoices):
     EXPIRED = states.State.EXPIRED.value, "Expired"
 
 
-class BillingCycle(models.TextChoices):
+class CycleChoices(models.TextChoices):
     """`subscriptions.core.terms.BillingCycle`, with names for people."""
 
     MONTHLY = terms.BillingCycle.MONTHLY.value, "Monthly"
     YEARLY = terms.BillingCycle.YEARLY.value, "Yearly"
 
 
+USABLE = [state.value for state in sorted(states.USABLE)]
 ENDED = [state.value for state in sorted(states.ENDED)]
 
 
@@ -41,8 +41,8 @@ class UserSubscription(models.Model):
 
     account = models.OneToOneField("usage.Account", on_delete=models.PROTECT, related_name="subscription")
     plan_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="subscriptions")
-    billing_cycle = models.CharField(max_length=16, choices=BillingCycle)
-    state = models.CharField(max_length=16, choices=State, db_index=True)
+    billing_cycle = models.CharField(max_length=16, choices=CycleChoices)
+    state = models.CharField(max_length=16, choices=StateChoices, db_index=True)
     anchor = models.DateTimeField()
     term_start = models.DateTimeField()
     term_end = models.DateTimeField(db_index=True)
@@ -60,9 +60,13 @@ class UserSubscription(models.Model):
         related_name="+",
         help_text="Begins at the end of the term.",
     )
-    pending_cycle = models.CharField(max_length=16, choices=BillingCycle, blank=True, default="")
+    pending_cycle = models.CharField(max_length=16, choices=CycleChoices, blank=True, default="")
     paused_from = models.CharField(
-        max_length=16, choices=State, blank=True, default="", help_text="The state that resuming leads to."
+        max_length=16,
+        choices=StateChoices,
+        blank=True,
+        default="",
+        help_text="The state that resuming leads to.",
     )
     paused_automatically = models.BooleanField(default=False)
     resumes_at = models.DateTimeField(null=True, blank=True, help_text="When a pause ends by itself.")
@@ -81,16 +85,20 @@ class UserSubscription(models.Model):
             ("support_usersubscription", "Can pause and resume subscriptions and extend trials"),
         ]
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=State.values), name="subscription_state_known"),
             models.CheckConstraint(
-                condition=Q(billing_cycle__in=BillingCycle.values), name="subscription_cycle_known"
+                condition=Q(state__in=StateChoices.values), name="subscription_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(billing_cycle__in=CycleChoices.values), name="subscription_cycle_known"
             ),
             models.CheckConstraint(
                 condition=Q(term_end__gt=F("term_start")), name="subscription_term_not_empty"
             ),
             models.CheckConstraint(
-                condition=Q(state=State.PAUSED, paused_from__in=[s.value for s in sorted(states.USABLE)])
-                | (~Q(state=State.PAUSED) & Q(paused_from="", resumes_at__isnull=True)),
+                condition=Q(
+                    state=StateChoices.PAUSED, paused_from__in=[s.value for s in sorted(states.USABLE)]
+                )
+                | (~Q(state=StateChoices.PAUSED) & Q(paused_from="", resumes_at__isnull=True)),
                 name="subscription_pause_knows_its_way_back",
             ),
             models.CheckConstraint(
@@ -100,11 +108,11 @@ class UserSubscription(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(pending_plan__isnull=True, pending_cycle="")
-                | Q(pending_plan__isnull=False, pending_cycle__in=BillingCycle.values),
+                | Q(pending_plan__isnull=False, pending_cycle__in=CycleChoices.values),
                 name="subscription_pending_change_is_whole",
             ),
             models.CheckConstraint(
-                condition=~Q(state=State.TRIALING) | Q(trial_ends_at=F("term_end")),
+                condition=~Q(state=StateChoices.TRIALING) | Q(trial_ends_at=F("term_end")),
                 name="subscription_trial_is_its_term",
             ),
         ]
@@ -183,11 +191,11 @@ class SubscriptionChange(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     reason = models.CharField(max_length=300, blank=True, default="")
-    state_before = models.CharField(max_length=16, choices=State, blank=True, default="")
-    state_after = models.CharField(max_length=16, choices=State)
+    state_before = models.CharField(max_length=16, choices=StateChoices, blank=True, default="")
+    state_after = models.CharField(max_length=16, choices=StateChoices)
     version_before = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, null=True, related_name="+")
     version_after = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="+")
-    billing_cycle = models.CharField(max_length=16, choices=BillingCycle)
+    billing_cycle = models.CharField(max_length=16, choices=CycleChoices)
     term_before_start = models.DateTimeField(null=True)
     term_before_end = models.DateTimeField(null=True)
     term_start = models.DateTimeField()
@@ -218,30 +226,12 @@ class SubscriptionChange(models.Model):
         return f"{self.get_kind_display()} {self.at:%Y-%m-%d %H:%M}"
 
 
-class LimitOverride(models.Model):
+class LimitOverride(LimitColumns):
     """A limit that staff set for one account, until it ends, in place of the plan's limit that counts the
     same (same measure, scope, window and mode). Never changed but for its end.
     """
 
     account = models.ForeignKey("usage.Account", on_delete=models.PROTECT, related_name="limit_overrides")
-    name = models.CharField(max_length=64, help_text="What people and programs call it, such as calls_a_day.")
-    measure = models.CharField(max_length=16, choices=Measure, default=Measure.CALLS)
-    scope = models.CharField(max_length=16, choices=LimitScope, default=LimitScope.EVERYTHING)
-    scope_value = models.CharField(
-        max_length=256,
-        blank=True,
-        default="",
-        help_text="What the scope is of: openai, openai/gpt-4o, llm, a team … Empty for everything.",
-    )
-    window = models.CharField(max_length=16, choices=Window, default=Window.PERIOD)
-    mode = models.CharField(max_length=16, choices=LimitMode, default=LimitMode.BLOCK)
-    amount = models.DecimalField(
-        max_digits=COST_MAX_DIGITS,
-        decimal_places=COST_PLACES,
-        null=True,
-        blank=True,
-        help_text="Empty: unlimited. 0: nothing at all.",
-    )
     reason = models.CharField(max_length=300, help_text="Why this customer gets it.")
     ends_at = models.DateTimeField(
         null=True, blank=True, help_text="Until then it holds; empty: until it is ended by hand."
@@ -270,4 +260,4 @@ class LimitOverride(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name}: {'unlimited' if self.amount is None else format_amount(self.amount)}"
+        return super().__str__()
