@@ -5,7 +5,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import OperationalError
 
 from subscriptions import changes, lifecycle, overrides, plans, renewals, rollouts, signup
 from subscriptions.actors import SYSTEM
@@ -20,7 +19,6 @@ from subscriptions.models import (
 from tests.support.authorizing import a_limit, counters, is_granted, settle
 from tests.support.authorizing import ask as ask_for_one
 from tests.support.cast import NOW, a_user, an_account
-from tests.support.concurrency import holding, kill_while_blocked
 from tests.support.invariants import broken_invariants
 from tests.support.racing import crowd, together, watched
 from tests.support.recording import prepare
@@ -361,67 +359,3 @@ def test_calls_beside_a_pause_are_granted_before_it_or_not_at_all() -> None:
     lifecycle.resume(subscription, at=NOW, by=TESTS)
     assert is_granted()
     assert broken_invariants() == []
-
-
-# --- Killed in the middle ---
-
-
-def everything_of(subscription: UserSubscription) -> list[object]:
-    return [
-        UserSubscription.objects.filter(pk=subscription.pk).values().get(),
-        kinds(),
-        limit_amounts(subscription.account),
-        list(BillingPeriod.objects.order_by("id").values()),
-    ]
-
-
-@pytest.mark.parametrize(
-    "held",
-    [
-        "LOCK TABLE subscription_changes IN SHARE MODE",
-        "SELECT FROM accounts FOR UPDATE",
-        "SELECT FROM usage_limits FOR UPDATE",
-    ],
-    ids=["history", "account", "limits"],
-)
-def test_a_renewal_killed_between_two_effects_leaves_nothing_and_the_next_sweep_does_it(held: str) -> None:
-    (subscription,) = a_team(1)
-    a_version(subscription.plan, a_limit(20, name=CALLS))
-    before = everything_of(subscription)
-
-    with holding(held) as let_go:
-        failure = kill_while_blocked(lambda: renewals.renew_due(at=LATER, limit=10))
-        let_go()
-
-    assert isinstance(failure, OperationalError)
-    assert everything_of(subscription) == before
-    assert renewals.renew_due(at=LATER, limit=10) == 1
-    assert limit_amounts(subscription.account)[CALLS] == 20
-    assert kinds() == ["started", "renewed"]
-
-
-def test_a_sweep_killed_at_its_second_subscription_has_renewed_the_first() -> None:
-    first, second = a_team(2)
-    held = f"SELECT FROM accounts WHERE id = {second.account_id} FOR UPDATE"
-
-    with holding(held) as let_go:
-        failure = kill_while_blocked(lambda: renewals.renew_due(at=LATER, limit=10))
-        let_go()
-
-    assert isinstance(failure, OperationalError)
-    assert (again(first).renewal_count, again(second).renewal_count) == (1, 0)
-    assert renewals.renew_due(at=LATER, limit=10) == 1
-
-
-def test_a_rollout_killed_in_the_middle_goes_on_where_it_was() -> None:
-    first, second = a_team(2)
-    rollouts.request(a_version(first.plan, a_limit(20, name=CALLS)), by=a_user(), at=NOW)
-
-    with holding(f"SELECT FROM accounts WHERE id = {second.account_id} FOR UPDATE") as let_go:
-        failure = kill_while_blocked(lambda: rollouts.advance(at=NOW, limit=10))
-        let_go()
-
-    assert isinstance(failure, OperationalError)
-    assert VersionRollout.objects.get().applied == 1
-    assert rollouts.advance(at=NOW, limit=10) == 1
-    assert VersionRollout.objects.get().finished_at == NOW
