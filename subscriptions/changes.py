@@ -4,12 +4,12 @@ from datetime import datetime
 
 from django.db import transaction
 
-from subscriptions import entitlements, history, plans
+from subscriptions import entitlements, history, plans, term_ends
 from subscriptions.actors import Actor
 from subscriptions.core.proration import NOTHING, Fee, Proration, prorate
 from subscriptions.core.states import Move, State
 from subscriptions.core.terms import BillingCycle, Term, Timing, term_around, timing
-from subscriptions.lifecycle import fee_of, forget_schedule, reactivate, start
+from subscriptions.lifecycle import reactivate, resume, start
 from subscriptions.models import ChangeKind, PlanVersion, SubscriptionPlan, UserSubscription
 from usage.core.errors import InvalidRequest, SubscriptionException
 from usage.core.money import ZERO, format_amount
@@ -32,6 +32,9 @@ def subscribe(
     SubscriptionException when the plan is not the account's to choose, or a payment has to come first.
     """
     known = UserSubscription.objects.select_related("plan_version__plan").filter(account=account).first()
+    if known is not None:
+        with transaction.atomic():
+            known, _ = term_ends.locked(known, at=at)
     # What it has it keeps, also when it is not sold any more.
     if known is None or known.has_ended or known.plan != plan:
         plans.require_sold(plan, account=account, by_staff=by_staff)
@@ -55,23 +58,29 @@ def change_plan(
     """Change to `plan` under `cycle`; `when` (default: by what gives more) overrides the time.
 
     At once: the rest of the term's fee is credited, the rest of the new term's charged, used counts stay and
-    the new amounts count from then on. During a trial every change is at once and free. At the term's end:
-    noted, and done by the renewal. Raises Conflict in a state that allows no change, SubscriptionException
-    when past due.
+    the new amounts count from then on; what was paused because its usage was used up goes on. During a trial
+    every change is at once and free. At the term's end: noted, and done by the renewal. Raises Conflict in a
+    state that allows no change, SubscriptionException when past due.
     """
     with transaction.atomic():
-        subscription, was = history.locked(subscription)
+        subscription, was = term_ends.locked(subscription, at=at)
         if subscription.state == State.PAST_DUE:
             raise SubscriptionException(
                 "The last payment is open: settle it, then change the plan.", code="payment_due"
             )
-        history.require(Move.CHANGE_PLAN, subscription)
         version = plans.version_at(plan, at=at)
         if subscription.plan == plan and subscription.cycle is cycle:
+            history.require(Move.SCHEDULE, subscription)
             return _withdraw(subscription, was, at=at, by=by, reason=reason)
         chosen = when or timing_of(subscription, version, cycle)
         if chosen is Timing.AT_TERM_END:
+            history.require(Move.SCHEDULE, subscription)
             return _schedule(subscription, was, plan=plan, cycle=cycle, at=at, by=by, reason=reason)
+        if subscription.paused_automatically:
+            # Its included usage is used up: a plan that includes more is the way on.
+            subscription = resume(subscription, at=at, by=by, reason=reason)
+            was = history.before(subscription)
+        history.require(Move.CHANGE_PLAN, subscription)
         return _change_now(subscription, was, version=version, cycle=cycle, at=at, by=by, reason=reason)
 
 
@@ -82,7 +91,7 @@ def withdraw(
     not happen. Raises Conflict when it has ended.
     """
     with transaction.atomic():
-        subscription, was = history.locked(subscription)
+        subscription, was = term_ends.locked(subscription, at=at)
         history.require(Move.SCHEDULE, subscription)
         return _withdraw(subscription, was, at=at, by=by, reason=reason)
 
@@ -98,7 +107,7 @@ def apply_version(
     if version.published_at is None:
         raise InvalidRequest(f"{version} is a draft: publish it first.")
     with transaction.atomic():
-        subscription, was = history.locked(subscription)
+        subscription, was = term_ends.locked(subscription, at=at)
         if subscription.has_ended or subscription.plan_version_id == version.pk:
             return False
         if subscription.plan != version.plan:
@@ -130,7 +139,7 @@ def quote(
         return subscription.term, NOTHING
     same_length = subscription.cycle is cycle
     term = subscription.term if same_length else term_around(at, anchor=subscription.anchor, cycle=cycle)
-    old, new = Fee(subscription.term_fee, subscription.term), Fee(fee_of(version, cycle), term)
+    old, new = Fee(subscription.term_fee, subscription.term), Fee(term_ends.fee_of(version, cycle), term)
     return term, prorate(old, new, at=at)
 
 
@@ -149,10 +158,10 @@ def _change_now(
     if subscription.state == State.TRIALING:
         rises = version.price_monthly >= was.version.price_monthly
     else:
-        subscription.term_fee = fee_of(version, cycle)
+        subscription.term_fee = term_ends.fee_of(version, cycle)
     subscription.plan_version, subscription.billing_cycle = version, cycle
     subscription.term_start, subscription.term_end = term
-    forget_schedule(subscription)
+    term_ends.forget_schedule(subscription)
     history.write(
         subscription,
         was,
@@ -203,7 +212,7 @@ def _schedule(
 ) -> UserSubscription:
     if subscription.pending_plan == plan and subscription.pending_cycle == cycle:
         return subscription
-    forget_schedule(subscription)
+    term_ends.forget_schedule(subscription)
     subscription.pending_plan, subscription.pending_cycle = plan, cycle
     history.write(
         subscription,
@@ -227,6 +236,6 @@ def _withdraw(
 ) -> UserSubscription:
     if not subscription.cancel_at_term_end and subscription.pending_plan is None:
         return subscription
-    forget_schedule(subscription)
+    term_ends.forget_schedule(subscription)
     history.write(subscription, was, kind=ChangeKind.SCHEDULE_WITHDRAWN, at=at, by=by, reason=reason)
     return subscription

@@ -79,7 +79,7 @@ def limit_sentence(limit: PlanLimit) -> str:
     if limit.amount is None:
         return f"unlimited {_measured(limit)} {window}"
     if limit.amount == 0 and limit.mode == LimitMode.BLOCK:
-        return "not included"
+        return f"no {_measured(limit)}: not included"
     amount = format_amount(limit.amount)
     return f"{amount} {_measured(limit)} {window}, {MODES[LimitMode(limit.mode)]}"
 

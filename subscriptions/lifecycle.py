@@ -6,27 +6,21 @@ subscription, account.
 """
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 
-from subscriptions import entitlements, history, plans
+from subscriptions import entitlements, history, plans, term_ends
 from subscriptions.actors import Actor
 from subscriptions.core.proration import Fee, rest_of
 from subscriptions.core.states import Move, State
 from subscriptions.core.terms import BillingCycle, Term, term_from
-from subscriptions.models import ChangeKind, PlanVersion, SubscriptionPlan, UserSubscription
+from subscriptions.models import ChangeKind, SubscriptionPlan, UserSubscription
 from usage import periods
 from usage.core.errors import Conflict, InvalidRequest
 from usage.core.money import ZERO
 from usage.models import Account
 
 MAX_TRIAL_DAYS = 730
-
-
-def fee_of(version: PlanVersion, cycle: BillingCycle) -> Decimal:
-    """USD that a term of `cycle` costs."""
-    return version.price_yearly if cycle is BillingCycle.YEARLY else version.price_monthly
 
 
 def start(
@@ -48,7 +42,7 @@ def start(
     trial_ends_at = at + timedelta(days=version.trial_days) if trial and version.trial_days else None
     anchor = trial_ends_at or at
     term = Term(at, trial_ends_at) if trial_ends_at else term_from(at, anchor=at, cycle=cycle)
-    fee = ZERO if trial_ends_at else fee_of(version, cycle)
+    fee = ZERO if trial_ends_at else term_ends.fee_of(version, cycle)
     subscription = UserSubscription(
         account=account,
         plan_version=version,
@@ -91,7 +85,7 @@ def reactivate(
     Raises Conflict in any other state, SubscriptionException when no version of the plan is published.
     """
     with transaction.atomic():
-        subscription, was = history.locked(subscription)
+        subscription, was = term_ends.locked(subscription, at=at)
         history.require(Move.REACTIVATE, subscription)
         version = plans.version_at(plan, at=at)
         term = term_from(at, anchor=at, cycle=cycle)
@@ -99,9 +93,9 @@ def reactivate(
         subscription.state = State.ACTIVE
         subscription.anchor = at
         subscription.term_start, subscription.term_end = term
-        subscription.term_fee = fee_of(version, cycle)
+        subscription.term_fee = term_ends.fee_of(version, cycle)
         subscription.trial_ends_at = subscription.ended_at = None
-        forget_schedule(subscription)
+        term_ends.forget_schedule(subscription)
         periods.begin(subscription.account, anchor=at, at=at)
         history.write(
             subscription,
@@ -123,7 +117,7 @@ def extend_trial(
     than the present one or more than two years away.
     """
     with transaction.atomic():
-        subscription, was = history.locked(subscription)
+        subscription, was = term_ends.locked(subscription, at=at)
         history.require(Move.EXTEND_TRIAL, subscription)
         if not subscription.term_end < ends_at <= at + timedelta(days=MAX_TRIAL_DAYS) or ends_at <= at:
             raise InvalidRequest(
@@ -151,7 +145,7 @@ def pause(
     it cannot be paused, InvalidRequest for a `resumes_at` that has passed.
     """
     with transaction.atomic():
-        subscription, was = history.locked(subscription)
+        subscription, was = term_ends.locked(subscription, at=at)
         history.require(Move.PAUSE, subscription)
         if resumes_at is not None and resumes_at <= at:
             raise InvalidRequest("resumes_at: choose a moment in the future, or none.")
@@ -169,14 +163,14 @@ def resume(subscription: UserSubscription, *, at: datetime, by: Actor, reason: s
     Raises Conflict when it is not paused.
     """
     with transaction.atomic():
-        subscription, was = history.locked(subscription)
+        subscription, was = term_ends.locked(subscription, at=at)
         history.require(Move.RESUME, subscription)
         due = ZERO
         if subscription.fee_waived:
-            subscription.term_fee = fee_of(subscription.plan_version, subscription.cycle)
+            subscription.term_fee = term_ends.fee_of(subscription.plan_version, subscription.cycle)
             due = rest_of(Fee(subscription.term_fee, subscription.term), at=at)
         subscription.state = subscription.paused_from
-        leave_pause(subscription)
+        term_ends.leave_pause(subscription)
         history.write(subscription, was, kind=ChangeKind.RESUMED, at=at, by=by, reason=reason, amount_due=due)
         entitlements.apply(subscription.account, at=at)
     return subscription
@@ -187,13 +181,13 @@ def cancel(
 ) -> UserSubscription:
     """End it: with the term, for which it stays usable, or at once. Raises Conflict when it has ended."""
     with transaction.atomic():
-        subscription, was = history.locked(subscription)
+        subscription, was = term_ends.locked(subscription, at=at)
         history.require(Move.CANCEL, subscription)
         if not at_term_end:
-            return end(subscription, was, state=State.CANCELED, at=at, by=by, reason=reason)
+            return term_ends.end(subscription, was, state=State.CANCELED, at=at, by=by, reason=reason)
         if subscription.cancel_at_term_end:
             return subscription
-        forget_schedule(subscription)
+        term_ends.forget_schedule(subscription)
         subscription.cancel_at_term_end = True
         details = {"takes_effect_at": subscription.term_end.isoformat()}
         history.write(
@@ -211,9 +205,9 @@ def cancel(
 def expire(subscription: UserSubscription, *, at: datetime, by: Actor, reason: str = "") -> UserSubscription:
     """End it because nobody paid for it any more. Raises Conflict where that cannot be."""
     with transaction.atomic():
-        subscription, was = history.locked(subscription)
+        subscription, was = term_ends.locked(subscription, at=at)
         history.require(Move.EXPIRE, subscription)
-        return end(subscription, was, state=State.EXPIRED, at=at, by=by, reason=reason)
+        return term_ends.end(subscription, was, state=State.EXPIRED, at=at, by=by, reason=reason)
 
 
 def payment_failed(
@@ -246,39 +240,6 @@ def payment_received(
     )
 
 
-def end(
-    subscription: UserSubscription,
-    was: history.Before,
-    *,
-    state: State,
-    at: datetime,
-    by: Actor,
-    reason: str = "",
-    recorded_at: datetime | None = None,
-) -> UserSubscription:
-    """Cancel or expire a locked subscription; part of a transaction of the caller's."""
-    subscription.state = state
-    subscription.ended_at = at
-    leave_pause(subscription)
-    forget_schedule(subscription)
-    kind = ChangeKind.CANCELED if state is State.CANCELED else ChangeKind.EXPIRED
-    history.write(subscription, was, kind=kind, at=at, by=by, reason=reason, recorded_at=recorded_at)
-    entitlements.apply(subscription.account, at=recorded_at or at)
-    return subscription
-
-
-def forget_schedule(subscription: UserSubscription) -> None:
-    """Nothing is to happen at the term's end but its renewal."""
-    subscription.cancel_at_term_end = False
-    subscription.pending_plan, subscription.pending_cycle = None, ""
-
-
-def leave_pause(subscription: UserSubscription) -> None:
-    """Nothing of a pause is left."""
-    subscription.paused_from, subscription.resumes_at = "", None
-    subscription.paused_automatically = subscription.fee_waived = False
-
-
 def _on_payment(
     subscription: UserSubscription,
     move: Move,
@@ -290,7 +251,7 @@ def _on_payment(
     reason: str,
 ) -> UserSubscription:
     with transaction.atomic():
-        subscription, was = history.locked(subscription)
+        subscription, was = term_ends.locked(subscription, at=at)
         history.require(move, subscription)
         subscription.state = state
         history.write(subscription, was, kind=kind, at=at, by=by, reason=reason)

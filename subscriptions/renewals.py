@@ -8,34 +8,40 @@ after the other, dated to when it was due.
 from collections.abc import Callable
 from datetime import datetime
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from subscriptions import entitlements, history, lifecycle, plans
+from subscriptions import entitlements, history, lifecycle, term_ends
 from subscriptions.actors import SYSTEM
-from subscriptions.core.states import ENDED, Move, State
-from subscriptions.core.terms import BillingCycle, term_from
-from subscriptions.lifecycle import fee_of
-from subscriptions.models import ChangeKind, LimitOverride, OveragePolicy, PlanVersion, UserSubscription
+from subscriptions.core.states import ENDED, State
+from subscriptions.models import LimitOverride, OveragePolicy, UserSubscription
 from usage import periods
-from usage.core.money import ZERO
 from usage.models import BillingPeriod, LimitMode, LimitScope, LimitSource, Measure, UsageLimit, Window
-
-# A subscription that nobody swept for ten years is caught up with in one go.
-MAX_TERMS_AT_ONCE = 120
 
 
 def renew_due(*, at: datetime, limit: int) -> int:
     """End the terms, trials included, that are over at `at`, of up to `limit` subscriptions; returns how many
-    ended. Safe to run twice and in parallel.
+    ended. Safe to run twice and in parallel. One that cannot be renewed does not hold up the others: what
+    went wrong with it is raised when they are done.
     """
     due = UserSubscription.objects.filter(_due(at)).order_by("term_end").values_list("pk", flat=True)
-    ended = 0
+    ended, failures = 0, []
     for subscription_id in list(due[:limit]):
-        for _ in range(MAX_TERMS_AT_ONCE):
-            if not _claim(subscription_id, _due(at), _end_term, at=at):
-                break
-            ended += 1
+        try:
+            for _ in range(term_ends.MAX_TERMS_AT_ONCE):
+                if not _claim(subscription_id, _due(at), term_ends.end_term, at=at):
+                    break
+                ended += 1
+        except (OperationalError, InterfaceError):
+            # Not about this one: the database is away.
+            raise
+        except Exception as failure:
+            failure.add_note(f"subscription {subscription_id}")
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup(
+            f"{len(failures)} subscriptions could not be renewed, {ended} terms ended", failures
+        )
     return ended
 
 
@@ -106,61 +112,6 @@ def _claim(
             return False
         act(claimed, history.before(claimed), at)
     return True
-
-
-def _end_term(subscription: UserSubscription, was: history.Before, at: datetime) -> None:
-    """What is to happen when the term is over: a cancellation, the end of a trial, or the next term."""
-    over = subscription.term_end
-    tried = State.TRIALING in (subscription.state, subscription.paused_from)
-    if subscription.cancel_at_term_end:
-        lifecycle.end(
-            subscription, was, state=State.CANCELED, at=over, by=SYSTEM, recorded_at=at,
-            reason="As scheduled.",
-        )  # fmt: skip
-    elif tried and not subscription.plan_version.trial_converts:
-        lifecycle.end(
-            subscription, was, state=State.EXPIRED, at=over, by=SYSTEM, recorded_at=at,
-            reason="The trial is over.",
-        )  # fmt: skip
-    else:
-        _begin_term(subscription, was, ends_trial=tried, at=at)
-
-
-def _begin_term(
-    subscription: UserSubscription, was: history.Before, *, ends_trial: bool, at: datetime
-) -> None:
-    """The next term, of what is sold or scheduled when it begins."""
-    begins = subscription.term_end
-    history.require(Move.END_TRIAL if ends_trial else Move.RENEW, subscription)
-    if ends_trial and subscription.state == State.TRIALING:
-        subscription.state = State.ACTIVE
-    elif ends_trial:
-        subscription.paused_from = State.ACTIVE
-    cycle = BillingCycle(subscription.pending_cycle or subscription.billing_cycle)
-    subscription.plan_version = _version_for(subscription, begins=begins)
-    subscription.billing_cycle = cycle
-    term = term_from(begins, anchor=subscription.anchor, cycle=cycle)
-    subscription.term_start, subscription.term_end = term
-    # A pause by hand: nothing is charged until it ends. One that we made ends by itself, with the period.
-    subscription.fee_waived = subscription.state == State.PAUSED and not subscription.paused_automatically
-    fee = ZERO if subscription.fee_waived else fee_of(subscription.plan_version, cycle)
-    subscription.term_fee = fee
-    subscription.renewal_count += 1
-    lifecycle.forget_schedule(subscription)
-    history.write(
-        subscription, was, kind=ChangeKind.RENEWED, at=begins, by=SYSTEM, recorded_at=at, amount_due=fee,
-        details={"trial_ended": True} if ends_trial else {},
-    )  # fmt: skip
-    entitlements.apply(subscription.account, at=at)
-
-
-def _version_for(subscription: UserSubscription, *, begins: datetime) -> PlanVersion:
-    """What the term that begins at `begins` is sold."""
-    published_at = subscription.plan_version.published_at
-    if subscription.pending_plan is None and published_at is not None and published_at > begins:
-        # Given since the term was over, by a rollout before this late renewal: it is not taken back.
-        return subscription.plan_version
-    return plans.version_at(subscription.pending_plan or subscription.plan, at=begins)
 
 
 def _resume(subscription: UserSubscription, was: history.Before, at: datetime) -> None:

@@ -14,9 +14,9 @@ from usage.core.errors import Conflict, InvalidRequest
 
 
 def affected(version: PlanVersion) -> QuerySet[UserSubscription]:
-    """The subscriptions of the version's plan that have not ended and are sold another version of it."""
+    """The subscriptions of the version's plan that have not ended and are sold an earlier version of it."""
     running = UserSubscription.objects.exclude(state__in=[state.value for state in ENDED])
-    return running.filter(plan_version__plan=version.plan_id).exclude(plan_version=version.pk)
+    return running.filter(plan_version__plan=version.plan_id, plan_version__number__lt=version.number)
 
 
 def request(version: PlanVersion, *, by: User, at: datetime, reason: str = "") -> VersionRollout:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -12,6 +12,7 @@ from unfold.decorators import action
 
 from subscriptions import plans
 from subscriptions.actors import of_user
+from subscriptions.admin import drafts
 from subscriptions.core.states import ENDED
 from subscriptions.models import PlanVersion, SubscriptionPlan
 from usage.admin import operations
@@ -87,7 +88,8 @@ class PlanAdmin(ProjectAdmin):
         self, request: HttpRequest, obj: SubscriptionPlan, post_url_continue: str | None = None
     ) -> HttpResponse:
         """A new plan goes on with its first version's terms."""
-        return self._edit(request, obj)
+        plans.draft_of(obj, by=of_user(staff_user(request)), at=timezone.now())
+        return drafts.edit(obj, admin=self, request=request)
 
     @admin.display(description="USD a month")
     def price(self, plan: SubscriptionPlan) -> str:
@@ -112,7 +114,7 @@ class PlanAdmin(ProjectAdmin):
         permissions=["edit_terms"],
     )
     def edit_terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._edit(request, operations.found(self, request, object_id))
+        return drafts.edit(operations.found(self, request, object_id), admin=self, request=request)
 
     @action(description="Make default", url_path="make-default", permissions=["manage"])
     def make_default(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -181,7 +183,3 @@ class PlanAdmin(ProjectAdmin):
             for each in super().get_actions_detail(request, object_id)
             if each.path.replace("-", "_") not in senseless
         ]
-
-    def _edit(self, request: HttpRequest, plan: SubscriptionPlan) -> HttpResponse:
-        draft = plans.draft_of(plan, by=of_user(staff_user(request)), at=timezone.now())
-        return HttpResponseRedirect(reverse("admin:subscriptions_planversion_change", args=[draft.pk]))

@@ -6,14 +6,14 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import action
 
 from subscriptions import facts, plans, queries, rollouts
 from subscriptions.actors import of_user
+from subscriptions.admin import drafts
 from subscriptions.admin.forms import PlanLimitForm, ReasonForm, VersionForm
 from subscriptions.models import PlanLimit, PlanSurcharge, PlanVersion, VersionRollout, VersionSource
 from usage.admin import operations
@@ -93,8 +93,8 @@ class VersionAdmin(ProjectAdmin):
         return (obj is None or _is_draft(obj)) and bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: PlanVersion | None = None) -> bool:
-        """A draft is discarded by its button, a published version stays."""
-        return False
+        """A draft goes by its button, or with a plan that was never sold; a published version stays."""
+        return _is_draft(obj) and self.has_edit_terms_permission(request)
 
     def change_view(
         self,
@@ -105,7 +105,12 @@ class VersionAdmin(ProjectAdmin):
     ) -> HttpResponse:
         version = PlanVersion.objects.select_related("plan").filter(pk=object_id).first()
         panels = [] if version is None else _panels(version)
-        context = {**(extra_context or {}), "panels": panels, "show_save_and_add_another": False}
+        context = {
+            **(extra_context or {}),
+            "panels": panels,
+            "show_save_and_add_another": False,
+            "show_delete": False,
+        }
         answer: HttpResponse = super().change_view(request, object_id, form_url, context)
         return answer
 
@@ -172,9 +177,7 @@ class VersionAdmin(ProjectAdmin):
     )
     def edit_as_next(self, request: HttpRequest, object_id: str) -> HttpResponse:
         version: PlanVersion = operations.found(self, request, object_id)
-        plan = version.plan
-        draft = plans.draft_of(plan, by=of_user(staff_user(request)), at=timezone.now())
-        return HttpResponseRedirect(reverse("admin:subscriptions_planversion_change", args=[draft.pk]))
+        return drafts.edit(version.plan, admin=self, request=request)
 
     @action(
         description="Apply to subscribers",

@@ -129,7 +129,7 @@ def publish(client: Client) -> bool:
 
 def edit_terms(client: Client) -> bool:
     PlanVersion.objects.filter(published_at=None).delete()
-    client.get(page("subscriptions_subscriptionplan_edit_terms", SubscriptionPlan.objects.get().pk))
+    client.post(page("subscriptions_subscriptionplan_edit_terms", SubscriptionPlan.objects.get().pk))
     return PlanVersion.objects.filter(published_at=None).exists()
 
 

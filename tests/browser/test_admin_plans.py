@@ -84,6 +84,7 @@ def edit_the_plan(page: Page) -> None:
     page.goto("/admin/subscriptions/subscriptionplan/")
     follow(page, "Team")
     follow(page, "Edit terms (next version)")
+    press(page, "Begin a draft")
     fill(page, price_monthly="40")
     page.locator("[name='limits-0-amount']").fill("500")
     press(page, "Save and continue editing")

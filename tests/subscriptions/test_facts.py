@@ -43,7 +43,7 @@ def facts_of(*limits: LimitTerms, surcharges: tuple[PlanSurcharge, ...] = (), **
             "9 images of kind image a billing period, then refused",
         ),
         (a_limit(None, "tokens", "hour"), "unlimited tokens an hour"),
-        (a_limit(0), "not included"),
+        (a_limit(0), "no calls: not included"),
         (a_limit(0, "cost", mode="bill"), "0 USD a billing period, then billed as overage"),
     ],
 )

@@ -201,6 +201,7 @@ def test_a_change_to_a_plan_first_sold_after_the_term_was_over_does_not_stop_the
     large = a_plan("large", price="50", at=late)
     changes.change_plan(subscription, plan=large, cycle=MONTHLY, at=late, by=TESTS)
 
-    assert renew(late) == 1
-
+    # The change saw to the term that was over.
+    assert renew(late) == 0
+    assert [kind for kind, _, _ in changes_of(subscription)] == ["started", "renewed", "upgraded"]
     assert again(subscription).plan == large
