@@ -23,6 +23,7 @@ from alwrity_billing import embedded
 
 PROJECT = Path(__file__).resolve().parent.parent
 REDIS_START_TIMEOUT_S = 10
+LONGEST = ("tests/test_benchmarks.py", "tests/scenarios/test_a_year_of_subscriptions.py")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 
@@ -40,6 +41,11 @@ if not os.environ.get("DATABASE_URL"):
 django.setup()
 # People are made in many tests; a hash that is slow on purpose would be most of the suite's time.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process is left alone with it in the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import action
 
-from subscriptions import facts, plans, queries, rollouts
+from subscriptions import facts, plans, queries, rollouts, tasks
 from subscriptions.actors import of_user
 from subscriptions.admin import drafts
 from subscriptions.admin.forms import PlanLimitForm, ReasonForm, VersionForm
@@ -191,6 +192,8 @@ class VersionAdmin(ProjectAdmin):
             rollout = rollouts.request(
                 version, by=staff_user(request), at=timezone.now(), reason=cleaned["reason"]
             )
+            # The clock would come within a minute; a broker that is away is no reason to complain.
+            transaction.on_commit(tasks.roll_out_plan_versions.delay, robust=True)
             return f"{version} is on its way to {rollout.wanted} subscribers."
 
         return operations.run(

@@ -23,7 +23,7 @@ from usage.limits import LimitTerms
 from usage.models import BillingPeriod, UsageLimit
 from usage.tasks import expire_holds, open_billing_periods
 
-BEAT = timedelta(hours=30)
+BEAT = timedelta(hours=54)
 # In no order of importance: beat promises none.
 TASKS = (
     roll_out_plan_versions,
@@ -39,7 +39,7 @@ Act = Callable[[datetime], object]
 
 
 class Simulation:
-    """Things to do at instants; the tasks every thirty hours and before each of them, none while `away`."""
+    """Things to do at instants; the tasks every two days or so and before each of them, none while `away`."""
 
     def __init__(self, *, begins: datetime, away: tuple[datetime, datetime]) -> None:
         self.now = begins
@@ -53,7 +53,7 @@ class Simulation:
         heapq.heappush(self._agenda, (at, next(self._order), act))
 
     def run(self, *, until: datetime, after_each_beat: Act, at_every_step: Act) -> None:
-        """Let time pass; `at_every_step` every thirty hours, during the outage as well."""
+        """Let time pass; `at_every_step` as often, during the outage as well."""
         with time_machine.travel(self.now, tick=False) as clock:
             for at, act in self._instants(until):
                 self.now = at
