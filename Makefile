@@ -25,7 +25,7 @@ run: $(READY) ## start everything on this machine, with demo data (PORT=8000)
 	@PORT=$(PORT) exec $(ENV) manage.py run
 
 test: $(READY) ## run all tests (ARGS="tests/usage -k rating" for some)
-	$(ENV) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	$(ENV) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY) ## check style, types, layers, migrations and production settings
 	.venv/bin/ruff check .

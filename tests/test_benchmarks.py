@@ -12,9 +12,6 @@ import psycopg
 import pytest
 from django.conf import settings
 
-# One process runs all of it: the run they look at takes more than a minute.
-pytestmark = pytest.mark.xdist_group("benchmarks")
-
 TIMEOUT_S = 300
 EVENTS = 3_000
 SAMPLE = 1_000

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 
 from usage import partitions
-from usage.models import BillingPeriod
+from usage.models import Account, BillingPeriod
 
 MONTHS = [datetime(2025, 11, 1, tzinfo=UTC), datetime(2025, 12, 1, tzinfo=UTC)] + [
     datetime(2026, month, 1, tzinfo=UTC) for month in (1, 2, 3)
@@ -27,6 +27,13 @@ FROM generate_series(1, %(rows)s) AS number,
 LATERAL (SELECT %(until)s::timestamptz - number * %(apart)s::interval AS at) AS times
 """
 
+KEYS = """
+INSERT INTO usage_event_keys
+    (account_id, source, event_id, log_id, occurred_at, recorded_at, content_hash, cost)
+SELECT %(account)s, 'tests', 'key-' || number, number, now(), now(), md5(number::text)::uuid, 0
+FROM generate_series(1, %(rows)s) AS number
+"""
+
 
 def fill(period: BillingPeriod, *, rows: int, until: datetime, apart: str) -> None:
     """Give the period's account `rows` calls before `until`, each `apart` from the next."""
@@ -40,6 +47,13 @@ def fill(period: BillingPeriod, *, rows: int, until: datetime, apart: str) -> No
 def of_the_log(captured: Sequence[dict[str, str]]) -> list[str]:
     """The statements that read the log."""
     return [query["sql"] for query in captured if "api_usage_logs" in query["sql"]]
+
+
+def claim_keys(account: Account, *, rows: int) -> None:
+    """Let the account have so many event keys, and the planner know of them."""
+    with connection.cursor() as cursor:
+        cursor.execute(KEYS, {"account": account.pk, "rows": rows})
+        cursor.execute("ANALYZE usage_event_keys")
 
 
 def plan_of(statement: str) -> dict[str, Any]:

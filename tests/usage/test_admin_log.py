@@ -322,6 +322,7 @@ def test_nothing_is_counted_grouped_or_read_without_an_end(
 
 
 def test_an_event_is_looked_for_in_the_index_of_the_keys(staff: Client, large: Account) -> None:
+    log_pages.claim_keys(large, rows=5_000)
     with CaptureQueriesContext(connection) as seen:
         listed(staff, large, q="none")
     (statement,) = [query["sql"] for query in seen.captured_queries if "usage_event_keys" in query["sql"]]
