@@ -239,14 +239,14 @@ def _is_draft(version: PlanVersion | None) -> bool:
 
 
 def _panels(version: PlanVersion) -> list[Panel]:
-    """What the customer gets, and what is new about it."""
+    """What is new about the version, and all that the customer gets."""
     sold = facts.of_version(version)
-    shown = [Panel(title="What the customer gets", headers=["", ""], rows=[[*each] for each in sold.items()])]
+    everything = Panel(title="What the customer gets", rows=[[*each] for each in sold.items()])
     before = queries.published_before(version)
-    if before is not None:
-        found = facts.differences(facts.of_version(before), sold)
-        shown.append(_difference_panel(f"Against v{before.number}", found))
-    return shown
+    if before is None:
+        return [everything]
+    found = facts.differences(facts.of_version(before), sold)
+    return [_difference_panel(f"Against v{before.number}", found), everything]
 
 
 def _difference_panel(title: str, found: Sequence[facts.Difference], *, note: str = "") -> Panel:
