@@ -1,10 +1,12 @@
 """Forms of the subscriptions admin: plain fields in unfold's look."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from unfold.widgets import (
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectWidget,
@@ -119,6 +121,12 @@ class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
             "account", "name", "measure", "scope", "scope_value", "window", "amount", "mode", "reason",
             "ends_at",
         ]  # fmt: skip
+
+    def clean_ends_at(self) -> datetime | None:
+        ends_at: datetime | None = self.cleaned_data["ends_at"]
+        if ends_at is not None and ends_at <= timezone.now():
+            raise ValidationError("Choose a moment in the future, or none.")
+        return ends_at
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
