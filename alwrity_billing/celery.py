@@ -45,6 +45,18 @@ app.conf.beat_schedule = {
         "task": "subscriptions.tasks.roll_out_plan_versions",
         "schedule": timedelta(minutes=1),
     },
+    "invoice subscription changes": {
+        "task": "subscriptions.tasks.invoice_subscription_changes",
+        "schedule": timedelta(minutes=1),
+    },
+    "close billing periods": {
+        "task": "subscriptions.tasks.close_billing_periods",
+        "schedule": timedelta(minutes=1),
+    },
+    "expire credits": {
+        "task": "subscriptions.tasks.expire_credits",
+        "schedule": timedelta(minutes=5),
+    },
     "check totals against the log": {
         "task": "usage.tasks.check_recent_totals",
         "schedule": crontab(hour="2", minute="15"),

@@ -302,6 +302,24 @@ METERING_THREADS = env.int("METERING_THREADS", 4, validate=environs.validate.Ran
 # A refreshed price that moves by more than this factor, up or down, waits for a staff member.
 PRICE_CHANGE_FACTOR_LIMIT = env.decimal("PRICE_CHANGE_FACTOR_LIMIT", Decimal(2))
 
+# --- Invoices and payments ---
+
+# Who invoices: printed on every invoice, and kept with it as of the day it was finalized.
+INVOICE_SELLER = {
+    "name": env.str("INVOICE_SELLER_NAME", "ALwrity Billing"),
+    "address": env.list("INVOICE_SELLER_ADDRESS", [], delimiter="|"),
+    "tax_id": env.str("INVOICE_SELLER_TAX_ID", ""),
+    "email": env.str("INVOICE_SELLER_EMAIL", DEFAULT_FROM_EMAIL),
+    "footer": env.str("INVOICE_FOOTER", ""),
+}
+# A period is closed so long after its end, when whatever was being recorded in it is.
+BILLING_CLOSE_GRACE = timedelta(seconds=env.int("BILLING_CLOSE_GRACE_S", 600))
+INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", 14)
+# Less is not charged but carried over: Stripe refuses it (docs.stripe.com/currencies, minimum amounts).
+INVOICE_MINIMUM_CHARGE = env.decimal("INVOICE_MINIMUM_CHARGE", Decimal("0.50"))
+# Days after a failed payment until the next attempt, one after the other; then the subscription is paused.
+DUNNING_STEPS = [timedelta(days=days) for days in env.list("DUNNING_STEPS_DAYS", [3, 5, 7], subcast=int)]
+
 # --- Logging ---
 
 LOGGING = logs.configuration(json=PRODUCTION, level=env.str("LOG_LEVEL", "INFO"))

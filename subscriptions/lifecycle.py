@@ -138,8 +138,9 @@ def pause(
     reason: str = "",
     resumes_at: datetime | None = None,
     automatic: bool = False,
+    cause: str = "",
 ) -> UserSubscription:
-    """Refuse calls until it is resumed, by hand or by itself at `resumes_at`.
+    """Refuse calls until it is resumed, by hand or by itself at `resumes_at`. `cause` is for programs.
 
     A term that begins during a pause by hand is not charged; its rest is on resuming. Raises Conflict where
     it cannot be paused, InvalidRequest for a `resumes_at` that has passed.
@@ -152,7 +153,8 @@ def pause(
         subscription.paused_from, subscription.state = subscription.state, State.PAUSED
         subscription.paused_automatically = automatic
         subscription.resumes_at = resumes_at
-        history.write(subscription, was, kind=ChangeKind.PAUSED, at=at, by=by, reason=reason)
+        details = {"cause": cause} if cause else {}
+        history.write(subscription, was, kind=ChangeKind.PAUSED, at=at, by=by, reason=reason, details=details)
         entitlements.apply(subscription.account, at=at)
     return subscription
 

@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from subscriptions import renewals, rollouts
+from subscriptions import credits, month_close, renewals, rollouts
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,26 @@ def expire_limit_overrides() -> None:
 def roll_out_plan_versions() -> None:
     """Give subscribers the plan versions that staff want them to have at once."""
     _report("plan versions applied", rollouts.advance(at=timezone.now(), limit=AT_MOST))
+
+
+@shared_task
+def invoice_subscription_changes() -> None:
+    """Invoice what starts, upgrades and resumptions cost at once."""
+    _report("invoices of changes", month_close.invoice_changes(at=timezone.now(), limit=AT_MOST))
+
+
+@shared_task
+def close_billing_periods() -> None:
+    """Close the billing periods that are over, and finalize what a killed run left as a draft."""
+    at = timezone.now()
+    _report("drafts finalized", month_close.finalize_drafts(at=at, limit=AT_MOST))
+    _report("billing periods closed", month_close.close_due(at=at, limit=AT_MOST))
+
+
+@shared_task
+def expire_credits() -> None:
+    """Expire the credits that are over."""
+    _report("credits expired", credits.expire_due(at=timezone.now(), limit=AT_MOST))
 
 
 def _report(what: str, count: int) -> None:

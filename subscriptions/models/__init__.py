@@ -1,5 +1,28 @@
-"""Tables of the subscriptions app, by room: plans as they are sold, subscriptions as they stand."""
+"""Tables of the subscriptions app, by room: plans, subscriptions, invoices, credits, and collecting money."""
 
+from subscriptions.models.collection import (
+    BillingProfile,
+    CreditNote,
+    CreditNoteKind,
+    InvoiceCollection,
+    Payment,
+    PaymentState,
+    StripeEvent,
+    StripeEventState,
+)
+from subscriptions.models.credits import CreditEntry, CreditEntryKind, CreditGrant, CreditKind
+from subscriptions.models.invoices import (
+    BillingHistory,
+    CloseFailure,
+    InvoiceEvent,
+    InvoiceEventKind,
+    InvoiceItem,
+    InvoiceLine,
+    InvoiceReason,
+    InvoiceStateChoices,
+    LineKindChoices,
+    NumberSeries,
+)
 from subscriptions.models.plans import (
     OveragePolicy,
     PlanLimit,
@@ -23,14 +46,36 @@ from subscriptions.models.subscriptions import (
 
 __all__ = [
     "RENEWALS",
+    "BillingHistory",
+    "BillingProfile",
     "ChangeKind",
+    "CloseFailure",
+    "CreditEntry",
+    "CreditEntryKind",
+    "CreditGrant",
+    "CreditKind",
+    "CreditNote",
+    "CreditNoteKind",
     "CycleChoices",
+    "InvoiceCollection",
+    "InvoiceEvent",
+    "InvoiceEventKind",
+    "InvoiceItem",
+    "InvoiceLine",
+    "InvoiceReason",
+    "InvoiceStateChoices",
     "LimitOverride",
+    "LineKindChoices",
+    "NumberSeries",
     "OveragePolicy",
+    "Payment",
+    "PaymentState",
     "PlanLimit",
     "PlanSurcharge",
     "PlanVersion",
     "StateChoices",
+    "StripeEvent",
+    "StripeEventState",
     "SubscriptionChange",
     "SubscriptionPlan",
     "Tier",

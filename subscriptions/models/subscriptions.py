@@ -209,7 +209,10 @@ class SubscriptionChange(models.Model):
         db_table = "subscription_changes"
         verbose_name = "subscription change"
         ordering = ["subscription", "-id"]
-        indexes = [models.Index(fields=["account", "-id"], name="change_by_account")]
+        indexes = [
+            models.Index(fields=["account", "-id"], name="change_by_account"),
+            models.Index(fields=["recorded_at"], condition=Q(amount_due__gt=0), name="change_that_costs"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind__in=ChangeKind.values), name="subscription_change_kind_known"

@@ -54,12 +54,12 @@ def refuse() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_migration_that_is_not_applied_is_noticed() -> None:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("usage", "0007_rollups_by_hour")
+    recorder.record_unapplied("usage", "0008_period_closing")
     try:
-        with pytest.raises(health.NotReady, match=r"usage\.0007_rollups_by_hour"):
+        with pytest.raises(health.NotReady, match=r"usage\.0008_period_closing"):
             health.check_migrations()
     finally:
-        recorder.record_applied("usage", "0007_rollups_by_hour")
+        recorder.record_applied("usage", "0008_period_closing")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -44,12 +44,12 @@ def test_without_a_database_the_rest_is_still_checked(monkeypatch: pytest.Monkey
 @pytest.mark.django_db(transaction=True)
 def test_missing_migrations_are_named_and_hold_back_what_needs_them() -> None:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("usage", "0007_rollups_by_hour")
+    recorder.record_unapplied("usage", "0008_period_closing")
     try:
-        assert "usage.0007_rollups_by_hour" in finding("migrations").fact
+        assert "usage.0008_period_closing" in finding("migrations").fact
         assert finding("prices, log partitions").fact == "not checked"
     finally:
-        recorder.record_applied("usage", "0007_rollups_by_hour")
+        recorder.record_applied("usage", "0008_period_closing")
 
 
 @pytest.mark.django_db(transaction=True)

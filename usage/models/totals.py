@@ -8,15 +8,23 @@ from django.db.models import F, Func, Q, Value
 
 
 class BillingPeriod(models.Model):
-    """A stored period of an account, half-open in UTC; never recomputed."""
+    """A stored period of an account, half-open in UTC; never recomputed. Closed once, by whoever bills it."""
 
     account = models.ForeignKey("usage.Account", on_delete=models.CASCADE, related_name="billing_periods")
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
+    closed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When it was billed, or found empty."
+    )
 
     class Meta:
         db_table = "billing_periods"
         ordering = ["account", "-period_start"]
+        indexes = [
+            models.Index(
+                fields=["period_end"], condition=Q(closed_at__isnull=True), name="billing_period_to_close"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["account", "period_start"], name="billing_period_once"),
             models.CheckConstraint(

@@ -1,0 +1,290 @@
+"""Writing invoices: a draft with its lines, then the final invoice with its number.
+
+Two transactions, each of which a later run finds done or undone: the draft together with the closing of its
+billing period, and the finalizing with credits and number. Locks are taken in the order billing period (which
+claims it), subscription, invoice, credits, number series.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from subscriptions import billing_terms, credits, invoice_lines, term_ends
+from subscriptions.actors import SYSTEM, Actor
+from subscriptions.core.invoices import InvoiceState, Line, LineKind, round_lines
+from subscriptions.core.terms import Term
+from subscriptions.models import (
+    BillingHistory,
+    BillingProfile,
+    CloseFailure,
+    CreditKind,
+    InvoiceCollection,
+    InvoiceEvent,
+    InvoiceEventKind,
+    InvoiceItem,
+    InvoiceLine,
+    InvoiceReason,
+    PlanVersion,
+    UserSubscription,
+)
+from usage import period_usage
+from usage.core.money import ZERO, format_amount
+from usage.models import Account, BillingPeriod
+
+# The next number of a series. The row stays locked until the transaction ends, so that none is left out.
+NEXT_NUMBER = """
+INSERT INTO number_series (key, last) VALUES (%s, 1)
+ON CONFLICT (key) DO UPDATE SET last = number_series.last + 1 RETURNING last
+"""
+
+
+def close_period(period: BillingPeriod, *, at: datetime) -> BillingHistory | None:
+    """Close a billing period that is over: draft its invoice, or find that there is nothing to invoice.
+
+    Billed are the usage recorded in it, the fees due until its end that no invoice has yet, the next term's
+    included, and what waited for the next invoice. One that is closed, or that another worker is closing, is
+    left alone. Raises TrackingException where the log and its totals differ.
+    """
+    with transaction.atomic():
+        claimed = (
+            BillingPeriod.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+            .select_related("account")
+            .filter(pk=period.pk, closed_at__isnull=True, period_end__lte=at)
+            .first()
+        )
+        if claimed is None:
+            return None
+        lines, version = _lines_of_period(claimed, at=at)
+        invoice = None
+        if lines:
+            invoice = _draft(
+                claimed.account,
+                lines,
+                reason=InvoiceReason.PERIOD_CLOSED,
+                billing_period=claimed,
+                term=Term(claimed.period_start, claimed.period_end),
+                version=version,
+                at=at,
+            )
+        claimed.closed_at = at
+        claimed.save(update_fields=["closed_at"])
+        CloseFailure.objects.filter(billing_period=claimed).delete()
+    return invoice
+
+
+def invoice_changes(subscription: UserSubscription, *, at: datetime) -> BillingHistory | None:
+    """Draft an invoice of what the subscription's changes cost at once: a start, an upgrade, the rest of a
+    term. None where nothing is due; what comes out as the customer's waits for the period's invoice.
+    """
+    with transaction.atomic():
+        subscription, _ = term_ends.locked(subscription, at=at)
+        account = subscription.account
+        found = invoice_lines.unbilled_changes(account, until=at, ending_after=at)
+        changes = list(found.filter(kind__in=invoice_lines.AT_ONCE))
+        if sum((change.amount_due for change in changes), ZERO) <= 0:
+            return None
+        waiting = list(invoice_lines.waiting_items(account))
+        return _draft(
+            account,
+            [*invoice_lines.of_changes(changes), *invoice_lines.of_items(waiting)],
+            reason=InvoiceReason.SUBSCRIPTION_CHANGED,
+            billing_period=None,
+            term=Term(changes[-1].at, changes[-1].term_end),
+            version=changes[-1].version_after,
+            at=at,
+        )
+
+
+def finalize(invoice: BillingHistory, *, at: datetime) -> BillingHistory:
+    """Give a draft its number, take the account's credits, and let it be collected; once final, it stays.
+
+    Nothing to pay makes it paid; a negative total becomes a credit; what is too little to be charged is
+    carried over to the next invoice.
+    """
+    with transaction.atomic():
+        invoice = locked(invoice)
+        if invoice.state != InvoiceState.DRAFT:
+            return invoice
+        total = invoice.total
+        if total > 0:
+            invoice.credit_applied = credits.apply(invoice, due=total, at=at)
+            invoice.amount_due = total - invoice.credit_applied
+            if 0 < invoice.amount_due < settings.INVOICE_MINIMUM_CHARGE:
+                _carry_over(invoice, invoice.amount_due, at=at)
+        nothing_due = not invoice.amount_due
+        invoice.state = InvoiceState.PAID if nothing_due else InvoiceState.OPEN
+        invoice.finalized_at = at
+        invoice.paid_at = at if nothing_due else None
+        invoice.due_at = at + timedelta(days=settings.INVOICE_DUE_DAYS)
+        invoice.seller = settings.INVOICE_SELLER
+        invoice.bill_to = _bill_to(invoice.account)
+        invoice.number = next_number("", at=at)
+        invoice.save()
+        if total < 0:
+            credits.grant(
+                invoice.account,
+                kind=CreditKind.REFUND,
+                amount=-total,
+                reason=f"Invoice {invoice.number} is in the customer's favour.",
+                from_invoice=invoice,
+                at=at,
+                by=SYSTEM,
+            )
+        if not nothing_due:
+            InvoiceCollection.objects.create(invoice=invoice, push_at=at, next_payment_at=at)
+        note(invoice, InvoiceEventKind.FINALIZED, at=at, by=SYSTEM, amount=invoice.amount_due)
+    return invoice
+
+
+def locked(invoice: BillingHistory) -> BillingHistory:
+    """The invoice as it stands, locked until the transaction ends."""
+    BillingHistory.objects.select_for_update().get(pk=invoice.pk)
+    return BillingHistory.objects.select_related("account", "plan_version__plan").get(pk=invoice.pk)
+
+
+def note(
+    invoice: BillingHistory,
+    kind: InvoiceEventKind,
+    *,
+    at: datetime,
+    by: Actor,
+    reason: str = "",
+    amount: Decimal | None = None,
+) -> None:
+    """Write down what happened to the invoice; part of the transaction in which it does."""
+    InvoiceEvent.objects.create(
+        invoice=invoice,
+        kind=kind,
+        state_after=invoice.state,
+        at=at,
+        actor=by.name,
+        actor_user=by.user,
+        reason=reason[:300],
+        amount=amount,
+    )
+
+
+def next_number(prefix: str, *, at: datetime) -> str:
+    """The next number of the year's series, without a gap; `prefix` tells the series of a year apart."""
+    series = f"{prefix}{at:%Y}"
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT_NUMBER, [series])
+        return f"{series}-{cursor.fetchone()[0]:06d}"
+
+
+def lines_of_period(period: BillingPeriod) -> tuple[list[Line], PlanVersion | None]:
+    """What closing `period` would bill as things stand, and by which plan version its usage; changes nothing.
+
+    Without a subscription there are no terms, and usage is billed to nobody.
+    """
+    account = period.account
+    terms = billing_terms.terms_at(account, period_end=period.period_end)
+    changes = invoice_lines.unbilled_changes(
+        account, until=period.period_end, ending_after=period.period_start
+    )
+    waiting = list(invoice_lines.waiting_items(account))
+    usage = [] if terms is None else period_usage.groups_of(period)
+    lines = invoice_lines.of_changes(list(changes))
+    if terms is not None:
+        lines += invoice_lines.of_period(usage, terms, period=period)
+    return lines + invoice_lines.of_items(waiting), None if terms is None else terms.version
+
+
+def _lines_of_period(period: BillingPeriod, *, at: datetime) -> tuple[list[Line], PlanVersion | None]:
+    """The same, with the account's overdue terms ended first: the next one's fee belongs to this invoice."""
+    subscription = UserSubscription.objects.filter(account=period.account_id).first()
+    if subscription is not None:
+        term_ends.locked(subscription, at=at)
+    return lines_of_period(period)
+
+
+def _draft(
+    account: Account,
+    lines: Sequence[Line],
+    *,
+    reason: InvoiceReason,
+    billing_period: BillingPeriod | None,
+    term: Term,
+    version: PlanVersion | None,
+    at: datetime,
+) -> BillingHistory:
+    rounded = round_lines([line.precise for line in lines])
+    subtotal = sum(rounded, ZERO)
+    invoice = BillingHistory.objects.create(
+        account=account,
+        reason=reason,
+        billing_period=billing_period,
+        plan_version=version,
+        period_start=term.start,
+        period_end=term.end,
+        subtotal=subtotal,
+        total=subtotal,
+        created_at=at,
+    )
+    InvoiceLine.objects.bulk_create(
+        _row(invoice, line, position=position, amount=amount)
+        for position, (line, amount) in enumerate(zip(lines, rounded, strict=True), start=1)
+    )
+    note(invoice, InvoiceEventKind.DRAFTED, at=at, by=SYSTEM, amount=subtotal)
+    return invoice
+
+
+def _row(invoice: BillingHistory, line: Line, *, position: int, amount: Decimal) -> InvoiceLine:
+    return InvoiceLine(
+        invoice=invoice,
+        position=position,
+        kind=line.kind,
+        description=line.description,
+        provider=line.provider,
+        model=line.model,
+        quantity=line.quantity,
+        unit=line.unit,
+        precise_amount=line.precise,
+        amount=amount,
+        period_start=line.term.start,
+        period_end=line.term.end,
+        price_id=line.price_id,
+        plan_version_id=line.version_id,
+        change_id=line.change_id,
+        item_id=line.item_id,
+        event_count=line.event_count,
+        evidence=line.evidence,
+        details=line.details,
+    )
+
+
+def _carry_over(invoice: BillingHistory, amount: Decimal, *, at: datetime) -> None:
+    """Take `amount` off a draft whose rest is too little to be charged, and let it wait for the next one."""
+    line = Line(
+        kind=LineKind.CARRIED_OVER,
+        description="Too little to be charged: carried over to the next invoice",
+        precise=-amount,
+        term=Term(invoice.period_start, invoice.period_end),
+        details={"amount": format_amount(amount)},
+    )
+    _row(invoice, line, position=invoice.lines.count() + 1, amount=-amount).save()
+    InvoiceItem.objects.create(
+        account=invoice.account,
+        description=f"Carried over from the invoice of {invoice.period_end:%Y-%m-%d}",
+        amount=amount,
+        created_at=at,
+        actor=SYSTEM.name,
+    )
+    invoice.subtotal -= amount
+    invoice.total -= amount
+    invoice.amount_due = ZERO
+
+
+def _bill_to(account: Account) -> dict[str, object]:
+    profile = BillingProfile.objects.filter(account=account).first()
+    if profile is None:
+        return {"name": account.name, "email": "", "address": {}, "tax_id": ""}
+    return {
+        "name": profile.name or account.name,
+        "email": profile.email,
+        "address": profile.address,
+        "tax_id": profile.tax_id,
+    }
