@@ -30,7 +30,7 @@ WHOLE_TERMS = [ChangeKind.STARTED, ChangeKind.REACTIVATED, ChangeKind.RENEWED]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What of an invoice cannot be proved: the line (0: the invoice itself), why, and the log's row if any."""
+    """What of an invoice cannot be proved: the line (0: the invoice itself), why, and the row of the log."""
 
     position: int
     problem: str

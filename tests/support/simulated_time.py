@@ -1,7 +1,7 @@
 """A clock that tests move, with the tasks of beat run as it goes, and what subscriptions then look like."""
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import count, pairwise
@@ -12,7 +12,10 @@ from subscriptions import entitlements
 from subscriptions.core.states import ENDED
 from subscriptions.models import LimitOverride, PlanVersion, SubscriptionChange, UserSubscription
 from subscriptions.tasks import (
+    close_billing_periods,
+    expire_credits,
     expire_limit_overrides,
+    invoice_subscription_changes,
     pause_exhausted_subscriptions,
     renew_subscriptions,
     resume_subscriptions,
@@ -35,15 +38,24 @@ TASKS = (
     expire_holds,
 )
 
+BILLING_TASKS = (close_billing_periods, expire_credits, invoice_subscription_changes)
+
 Act = Callable[[datetime], object]
 
 
 class Simulation:
     """Things to do at instants; the tasks every two days or so and before each of them, none while `away`."""
 
-    def __init__(self, *, begins: datetime, away: tuple[datetime, datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        begins: datetime,
+        away: tuple[datetime, datetime],
+        tasks: Sequence[Callable[[], None]] = TASKS,
+    ) -> None:
         self.now = begins
         self.away = away
+        self.tasks = tasks
         self.beats = 0
         self._agenda: list[tuple[datetime, int, Act]] = []
         self._order = count()
@@ -74,7 +86,7 @@ class Simulation:
 
     def _beat(self) -> None:
         self.beats += 1
-        for task in TASKS:
+        for task in self.tasks:
             task()
 
 
