@@ -25,7 +25,7 @@ from subscriptions.models import (
     PaymentState,
 )
 from usage.core.errors import Conflict, InvalidRequest
-from usage.core.money import CENT, ZERO, format_amount
+from usage.core.money import ZERO, format_amount, is_cents
 
 PREFIX = "CN-"
 
@@ -48,7 +48,7 @@ def issue(
                 f"{invoice} ({invoice.get_state_display().lower()}): nothing of it can be credited this way.",
                 code="nothing_to_credit",
             )
-        if not 0 < amount <= most or amount != amount.quantize(CENT):
+        if not is_cents(amount) or not 0 < amount <= most:
             raise InvalidRequest(f"amount: between 0.01 and {format_amount(most)} USD, in whole cents.")
         note = CreditNote.objects.create(
             number=invoicing.next_number(PREFIX, at=at),

@@ -20,7 +20,7 @@ from subscriptions.models import (
     CreditKind,
 )
 from usage.core.errors import Conflict, InvalidRequest
-from usage.core.money import CENT, ZERO
+from usage.core.money import ZERO, is_cents
 from usage.models import Account
 
 DEFAULT_PRIORITY = 50
@@ -42,7 +42,7 @@ def grant(
     from_invoice: BillingHistory | None = None,
 ) -> CreditGrant:
     """Give `account` a credit of `amount` USD, in whole cents. Raises InvalidRequest for what cannot be."""
-    if not 0 < amount <= MAX_AMOUNT or amount != amount.quantize(CENT):
+    if not is_cents(amount) or not 0 < amount <= MAX_AMOUNT:
         raise InvalidRequest(f"amount: a positive amount in whole cents, at most {MAX_AMOUNT} USD.")
     if expires_at is not None and expires_at <= at:
         raise InvalidRequest("expires_at: choose a moment in the future, or none.")

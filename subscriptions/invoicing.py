@@ -175,6 +175,17 @@ def next_number(prefix: str, *, at: datetime) -> str:
         return f"{series}-{cursor.fetchone()[0]:06d}"
 
 
+def carried_over(invoice: BillingHistory, amount: Decimal) -> Line:
+    """The line that takes `amount` off an invoice, since it is too little to be charged."""
+    return Line(
+        kind=LineKind.CARRIED_OVER,
+        description="Too little to be charged: carried over to the next invoice",
+        precise=-amount,
+        term=Term(invoice.period_start, invoice.period_end),
+        details={"amount": format_amount(amount)},
+    )
+
+
 def lines_of_period(period: BillingPeriod) -> tuple[list[Line], PlanVersion | None]:
     """What closing `period` would bill as things stand, and by which plan version its usage; changes nothing.
 
@@ -258,13 +269,7 @@ def _row(invoice: BillingHistory, line: Line, *, position: int, amount: Decimal)
 
 def _carry_over(invoice: BillingHistory, amount: Decimal, *, at: datetime) -> None:
     """Take `amount` off a draft whose rest is too little to be charged, and let it wait for the next one."""
-    line = Line(
-        kind=LineKind.CARRIED_OVER,
-        description="Too little to be charged: carried over to the next invoice",
-        precise=-amount,
-        term=Term(invoice.period_start, invoice.period_end),
-        details={"amount": format_amount(amount)},
-    )
+    line = carried_over(invoice, amount)
     _row(invoice, line, position=invoice.lines.count() + 1, amount=-amount).save()
     InvoiceItem.objects.create(
         account=invoice.account,

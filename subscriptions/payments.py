@@ -20,7 +20,7 @@ from subscriptions.models import (
     PaymentState,
 )
 from usage.core.errors import Conflict, InvalidRequest
-from usage.core.money import CENT, ZERO, format_amount
+from usage.core.money import ZERO, format_amount, is_cents
 
 NO_CARD = "no_payment_method"
 
@@ -88,7 +88,7 @@ def record_by_hand(
         invoice = invoicing.locked(invoice)
         if not allows(InvoiceState(invoice.state), InvoiceState.PAID) or invoice.number is None:
             raise Conflict(f"{invoice} is {invoice.get_state_display().lower()}: nothing of it is open.")
-        if not 0 < amount <= invoice.amount_remaining or amount != amount.quantize(CENT):
+        if not is_cents(amount) or not 0 < amount <= invoice.amount_remaining:
             remaining = format_amount(invoice.amount_remaining)
             raise InvalidRequest(f"amount: between 0.01 and {remaining} USD, in whole cents.")
         payment = Payment.objects.create(

@@ -52,6 +52,11 @@ def format_amount(amount: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def is_cents(amount: Decimal) -> bool:
+    """Whether `amount` is a finite number of whole cents."""
+    return amount.is_finite() and amount == to_cents(amount)
+
+
 def to_cents(amount: Decimal) -> Decimal:
     """`amount` rounded half-even to cents; only invoice lines and people's displays may round."""
     return amount.quantize(CENT, rounding=ROUND_HALF_EVEN)
