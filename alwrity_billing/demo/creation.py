@@ -25,13 +25,17 @@ from subscriptions import (
     changes,
     entitlements,
     lifecycle,
+    month_close,
     overrides,
+    payments,
     renewals,
 )
 from subscriptions.actors import Actor
+from subscriptions.core.invoices import InvoiceState
 from subscriptions.core.terms import BillingCycle
-from subscriptions.models import SubscriptionPlan, UserSubscription
+from subscriptions.models import BillingHistory, SubscriptionPlan, UserSubscription
 from usage import keys, periods
+from usage.core.calendar import months_after
 from usage.core.errors import InvalidRequest, TrackingException
 from usage.ingest import ingest
 from usage.limits import LimitTerms
@@ -153,18 +157,46 @@ def _subscribe(accounts: Mapping[str, Account], *, since: datetime) -> None:
 
 
 def _let_time_pass(*, since: datetime, until: datetime) -> None:
-    """What happened to the subscriptions: they were renewed, one outgrew its plan, one was given more."""
+    """What happened to the subscriptions: they were renewed and invoiced, one outgrew its plan, one was given
+    more. Every invoice was paid by bank transfer.
+    """
     outgrown = since + OUTGROWN_AFTER
-    renewals.renew_due(at=outgrown, limit=len(CUSTOMERS))
+    _invoice_and_pay(at=since)
+    _close_months(since=since, until=outgrown)
     writer = UserSubscription.objects.get(account__external_id=WRITER.external_id)
     pro = SubscriptionPlan.objects.get(key="pro")
     if writer.plan != pro:
         changes.change_plan(writer, plan=pro, cycle=BillingCycle.MONTHLY, at=outgrown, by=DEMO)
-    renewals.renew_due(at=until, limit=len(CUSTOMERS))
+    _invoice_and_pay(at=outgrown)
+    _close_months(since=since, until=until)
     periods.open_missing(at=until, limit=len(CUSTOMERS))
     generous = Account.objects.get(external_id=START_UP.external_id)
     if not entitlements.overrides_in_force(generous):
         overrides.add(generous, FAIR_USE, reason="Fair use, agreed with the customer.", by=DEMO, at=until)
+
+
+def _close_months(*, since: datetime, until: datetime) -> None:
+    """Renew, close and invoice month after month, as the clock would have."""
+    month = months_after(since, 1)
+    while (at := month + settings.BILLING_CLOSE_GRACE) <= until:
+        renewals.renew_due(at=at, limit=len(CUSTOMERS))
+        month_close.close_due(at=at, limit=len(CUSTOMERS))
+        _invoice_and_pay(at=at)
+        month = months_after(month, 1)
+    renewals.renew_due(at=until, limit=len(CUSTOMERS))
+
+
+def _invoice_and_pay(*, at: datetime) -> None:
+    month_close.invoice_changes(at=at, limit=len(CUSTOMERS))
+    for invoice in BillingHistory.objects.filter(state=InvoiceState.OPEN):
+        payments.record_by_hand(
+            invoice,
+            amount=invoice.amount_remaining,
+            method="bank transfer",
+            reference=f"RF {invoice.number}",
+            at=at,
+            by=DEMO,
+        )
 
 
 def _record_day(days_ago: int, *, made_at: datetime) -> int:

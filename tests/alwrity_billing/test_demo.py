@@ -21,7 +21,9 @@ from alwrity_billing import demo
 from alwrity_billing.demo.credentials_file import FILE_NAME
 from alwrity_billing.demo.customers import CUSTOMERS, START_UP, WRITER
 from alwrity_billing.demo.traffic import DAYS, calls_of
-from subscriptions.models import UserSubscription
+from subscriptions.models import BillingHistory, UserSubscription
+from subscriptions.verification import verify
+from tests.support.billing import broken_invoices
 from tests.support.cast import NOW, a_user, an_account
 from tests.support.ledger import assert_totals_equal_the_log, log_totals
 from tests.support.prices import load_every_price
@@ -326,3 +328,15 @@ def test_the_curl_line_works_as_printed(tmp_path: Path, live_server: LiveServer)
     (outcome,) = json.loads(answer.stdout)["outcomes"]
     assert (outcome["outcome"], outcome["cost"]) == ("recorded", "0.006")
     assert APIUsageLog.objects.filter(account__external_id="lumen-notes", source="curl").count() == 1
+
+
+def test_the_customers_were_invoiced_and_every_invoice_is_paid_and_proved(
+    priced: None, data_dir: Path
+) -> None:
+    make_demo(data_dir)
+
+    invoices = list(BillingHistory.objects.select_related("account", "billing_period"))
+    assert {invoice.account.external_id for invoice in invoices} == {each.external_id for each in CUSTOMERS}
+    assert {invoice.state for invoice in invoices} == {"paid"}
+    assert [str(finding) for invoice in invoices for finding in verify(invoice)] == []
+    assert broken_invoices() == []
