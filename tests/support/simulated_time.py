@@ -52,10 +52,12 @@ class Simulation:
         begins: datetime,
         away: tuple[datetime, datetime],
         tasks: Sequence[Callable[[], None]] = TASKS,
+        beat: timedelta = BEAT,
     ) -> None:
         self.now = begins
         self.away = away
         self.tasks = tasks
+        self.beat = beat
         self.beats = 0
         self._agenda: list[tuple[datetime, int, Act]] = []
         self._order = count()
@@ -82,7 +84,7 @@ class Simulation:
                 at, _, act = heapq.heappop(self._agenda)
                 yield at, act
             yield step, None
-            step += BEAT
+            step += self.beat
 
     def _beat(self) -> None:
         self.beats += 1
