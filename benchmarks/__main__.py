@@ -1,4 +1,7 @@
-"""`make bench`: measure recording usage, authorizing calls and looking at the log. See docs/benchmarks.md."""
+"""`make bench`: measure recording usage, authorizing calls, looking at the log and closing months.
+
+See docs/benchmarks.md.
+"""
 
 import argparse
 import json
@@ -20,6 +23,8 @@ DEFAULT_SAMPLE = 10_000
 DEFAULT_REQUESTS = 4_000
 DEFAULT_ACCOUNTS = 10_000
 DEFAULT_LOG_ROWS = 2_000_000
+DEFAULT_CLOSING = 1_000
+DEFAULT_CLOSING_ROWS = 500_000
 BATCH = 1_000
 NARROWEST_TABLE = 140
 INTERRUPTED = 130
@@ -40,6 +45,8 @@ def main() -> int:
         requests=arguments.requests,
         accounts=arguments.accounts,
         log_rows=arguments.log_rows,
+        closing=arguments.closing,
+        closing_rows=arguments.closing_rows,
     )
     try:
         result = run(plan, at=timezone.now(), console=console)
@@ -91,6 +98,15 @@ def parser() -> argparse.ArgumentParser:
         type=positive,
         default=DEFAULT_LOG_ROWS,
         help="rows of the log that is looked at in the admin; a small one gets a hundredth",
+    )
+    options.add_argument(
+        "--closing",
+        type=positive,
+        default=DEFAULT_CLOSING,
+        help="accounts whose month is closed; beside them a tenth",
+    )
+    options.add_argument(
+        "--closing-rows", type=positive, default=DEFAULT_CLOSING_ROWS, help="rows of the log in that month"
     )
     options.add_argument("--json", action="store_true", help="write all samples to DATA_DIR/bench/")
     options.add_argument("--database", default="bench_alwrity", help="name of the database made and dropped")

@@ -7,20 +7,33 @@ from enum import StrEnum
 from benchmarks import probes
 from benchmarks.timing import Sample, Spread
 
+MEGABYTE = 1_000_000
+
 
 class Figure(StrEnum):
-    """What of a sample is compared: its rate, or the milliseconds that half of the requests, or all but a
-    hundredth, do not exceed.
+    """What of a sample is compared: its rate, the milliseconds that half of the requests, or all but a
+    hundredth, do not exceed, or by how many MB the process grew.
     """
 
     RATE = "rate"
     P50 = "p50"
     P99 = "p99"
+    GROWTH = "growth"
+
+    @property
+    def unit(self) -> str:
+        """What the figure itself is told in."""
+        return {Figure.RATE: "a second", Figure.GROWTH: "MB"}.get(self, "ms")
 
     def of(self, sample: Sample) -> float:
-        """The figure itself; a percentile needs a sample whose requests were timed one by one."""
+        """The figure itself; a percentile needs a sample whose requests were timed one by one, growth one
+        whose memory was looked at.
+        """
         if self is Figure.RATE:
             return sample.rate
+        if self is Figure.GROWTH:
+            assert sample.growth is not None
+            return sample.growth / MEGABYTE
         assert sample.latency is not None
         return 1_000 * (sample.latency.p50 if self is Figure.P50 else sample.latency.p99)
 
@@ -61,9 +74,9 @@ class Comparison:
     def name(self) -> str:
         """What is compared, in short."""
         if self.relation is Relation.ITSELF:
-            return f"{self.probe}, {self.figure}, ms"
+            return f"{self.probe}, {self.figure}, {self.figure.unit}"
         if self.relation is Relation.BEYOND:
-            return f"{self.probe} - {self.reference}, {self.figure}, ms"
+            return f"{self.probe} - {self.reference}, {self.figure}, {self.figure.unit}"
         figure = "" if self.figure is Figure.RATE else f", {self.figure}"
         return f"{self.probe} / {self.reference}{figure}"
 

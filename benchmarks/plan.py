@@ -11,7 +11,8 @@ class Plan:
 
     Ingest: `events` fills the large log, a tenth of it the main and the small one; `sample` is what a probe
     sends in a round; `random_ids` adds a log as large whose events have random ids. Authorize: each probe
-    makes `requests`, shared by its clients, for `accounts`. Admin: `log_rows` are looked through.
+    makes `requests`, shared by its clients, for `accounts`. Admin: `log_rows` are looked through. Close: a
+    month of `closing` accounts with `closing_rows` of the log is closed.
     """
 
     database: str
@@ -23,6 +24,8 @@ class Plan:
     requests: int
     accounts: int
     log_rows: int
+    closing: int
+    closing_rows: int
 
     @property
     def small(self) -> int:

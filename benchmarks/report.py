@@ -8,13 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.comparisons import Verdict
+from benchmarks.comparisons import MEGABYTE, Verdict
 from benchmarks.databases import Storage
 from benchmarks.sums import Check
 from benchmarks.timing import Sample, Spread
 from usage.core.money import format_amount
 
-MEGABYTE = 1_000_000
 VERDICTS = {True: "[green]met[/]", False: "[bold red]NOT met[/]", None: ""}
 
 
@@ -56,10 +55,12 @@ def show(result: Result, console: Console) -> None:
 def tables(result: Result) -> list[Table]:
     """The tables this run has something for."""
     requests = {name: taken for name, taken in result.samples.items() if taken[0].latency is not None}
-    events = {name: taken for name, taken in result.samples.items() if name not in requests}
+    accounts = {name: taken for name, taken in result.samples.items() if taken[0].growth is not None}
+    events = {name: taken for name, taken in result.samples.items() if name not in {*requests, *accounts}}
     made = [
         rates_table(events) if events else None,
         requests_table(requests) if requests else None,
+        accounts_table(accounts) if accounts else None,
         verdicts_table(result.verdicts),
         storage_table(result.storage) if result.storage else None,
     ]
@@ -94,6 +95,18 @@ def requests_table(samples: Mapping[str, Sequence[Sample]]) -> Table:
         rates = [f"{value:,.0f}" for value in (rate.median, rate.low, rate.high)]
         times = [f"{value * 1000:,.2f}" for value in (p50.median, p99.median, p99.low, p99.high)]
         table.add_row(name, *rates, *times)
+    return table
+
+
+def accounts_table(samples: Mapping[str, Sequence[Sample]]) -> Table:
+    columns = ("median", "min", "max", "ms an account", "MB grown", "MB min", "MB max")
+    table = a_table("Accounts a second", *columns)
+    for name, taken in samples.items():
+        rate = Spread.of([sample.rate for sample in taken])
+        growth = Spread.of([(sample.growth or 0) / MEGABYTE for sample in taken])
+        rates = [f"{value:,.0f}" for value in (rate.median, rate.low, rate.high)]
+        sizes = [f"{value:,.1f}" for value in (growth.median, growth.low, growth.high)]
+        table.add_row(name, *rates, f"{1_000 / rate.median:,.2f}", *sizes)
     return table
 
 

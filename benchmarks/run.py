@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import admin_group, authorize_group, comparisons, databases, ingest_group
+from benchmarks import admin_group, authorize_group, close_group, comparisons, databases, ingest_group
 from benchmarks.groups import Group
 from benchmarks.plan import Plan
 from benchmarks.report import Result
@@ -18,6 +18,7 @@ from benchmarks.timing import Sample
 GROUPS = {
     "authorize": authorize_group.prepare,
     "admin": admin_group.prepare,
+    "close": close_group.prepare,
     "ingest": ingest_group.prepare,
 }
 

@@ -38,15 +38,18 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement of one probe; `latency` where each request was timed by itself."""
+    """One measurement of one probe; `latency` where each request was timed by itself, `growth` where it was
+    seen by how many bytes the process grew at most.
+    """
 
     count: int
     seconds: float
     latency: Latency | None = None
+    growth: int | None = None
 
     @property
     def rate(self) -> float:
-        """Events, or requests, a second."""
+        """Events, requests or accounts a second."""
         return self.count / self.seconds
 
     @classmethod
