@@ -37,7 +37,7 @@ def locked(subscription: UserSubscription) -> tuple[UserSubscription, Before]:
     """The subscription as it stands, locked until the transaction ends, and a note of it."""
     # Locked by itself: of a row that changes its plan while we wait for it, PostgreSQL finds that the plan it
     # was joined with is no longer its own, and returns nothing.
-    UserSubscription.objects.select_for_update().get(pk=subscription.pk)
+    UserSubscription.objects.select_for_update().values_list("pk").get(pk=subscription.pk)
     found = with_relations().get(pk=subscription.pk)
     return found, before(found)
 

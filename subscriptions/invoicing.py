@@ -51,7 +51,7 @@ def close_period(period: BillingPeriod, *, at: datetime) -> BillingHistory | Non
     with transaction.atomic():
         claimed = (
             BillingPeriod.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-            .select_related("account")
+            .select_related("account__subscription")
             .filter(pk=period.pk, closed_at__isnull=True, period_end__lte=at)
             .first()
         )
@@ -141,8 +141,9 @@ def finalize(invoice: BillingHistory, *, at: datetime) -> BillingHistory:
 
 def locked(invoice: BillingHistory) -> BillingHistory:
     """The invoice as it stands, locked until the transaction ends."""
-    BillingHistory.objects.select_for_update().get(pk=invoice.pk)
-    return BillingHistory.objects.select_related("account", "plan_version__plan").get(pk=invoice.pk)
+    # In one go, other than a subscription: an invoice's account never changes while we wait for the row.
+    joined = BillingHistory.objects.select_related("account__billing_profile")
+    return joined.select_for_update(of=("self",)).get(pk=invoice.pk)
 
 
 def note(
@@ -206,9 +207,8 @@ def lines_of_period(period: BillingPeriod) -> tuple[list[Line], PlanVersion | No
 
 def _lines_of_period(period: BillingPeriod, *, at: datetime) -> tuple[list[Line], PlanVersion | None]:
     """The same, with the account's overdue terms ended first: the next one's fee belongs to this invoice."""
-    subscription = UserSubscription.objects.filter(account=period.account_id).first()
-    if subscription is not None:
-        term_ends.locked(subscription, at=at)
+    if hasattr(period.account, "subscription"):
+        term_ends.locked(period.account.subscription, at=at)
     return lines_of_period(period)
 
 
@@ -284,8 +284,9 @@ def _carry_over(invoice: BillingHistory, amount: Decimal, *, at: datetime) -> No
 
 
 def _bill_to(account: Account) -> dict[str, object]:
-    profile = BillingProfile.objects.filter(account=account).first()
-    if profile is None:
+    try:
+        profile = account.billing_profile
+    except BillingProfile.DoesNotExist:
         return {"name": account.name, "email": "", "address": {}, "tax_id": ""}
     return {
         "name": profile.name or account.name,

@@ -28,7 +28,7 @@ FROM billing_history
 REOPEN = (
     "TRUNCATE billing_history, number_series CASCADE",
     "UPDATE billing_periods SET closed_at = NULL",
-    "VACUUM (ANALYZE) billing_periods, billing_history, billing_history_lines, billing_history_events",
+    "VACUUM (ANALYZE) billing_periods",
     "CHECKPOINT",
 )
 
