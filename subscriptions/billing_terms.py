@@ -15,6 +15,9 @@ from subscriptions.core.invoices import UsageTerms
 from subscriptions.models import LimitOverride, OveragePolicy, PlanVersion, SubscriptionChange
 from usage.models import Account, LimitMode, LimitScope, Measure, Window
 
+# What usage is billed by, of all that a version is made of; the rest is fetched when somebody asks.
+TERMS = ("plan__name", "included_usage", "overage_policy", "overage_markup_percent", "max_monthly_cost")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodTerms:
@@ -29,6 +32,7 @@ def terms_at(account: Account, *, period_end: datetime) -> PeriodTerms | None:
     last = (
         SubscriptionChange.objects.filter(account=account, at__lt=period_end)
         .select_related("version_after__plan")
+        .only(*(f"version_after__{name}" for name in TERMS))
         .order_by("-at", "-id")
         .first()
     )
