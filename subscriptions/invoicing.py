@@ -40,6 +40,12 @@ INSERT INTO number_series (key, last) VALUES (%s, 1)
 ON CONFLICT (key) DO UPDATE SET last = number_series.last + 1 RETURNING last
 """
 
+# What finalizing gives a draft.
+FINAL = (
+    "state", "number", "subtotal", "total", "credit_applied", "amount_due", "finalized_at", "paid_at",
+    "due_at", "seller", "bill_to",
+)  # fmt: skip
+
 
 def close_period(period: BillingPeriod, *, at: datetime) -> BillingHistory | None:
     """Close a billing period that is over: draft its invoice, or find that there is nothing to invoice.
@@ -121,8 +127,12 @@ def finalize(invoice: BillingHistory, *, at: datetime) -> BillingHistory:
         invoice.due_at = at + timedelta(days=settings.INVOICE_DUE_DAYS)
         invoice.seller = settings.INVOICE_SELLER
         invoice.bill_to = _bill_to(invoice.account)
+        if not nothing_due:
+            InvoiceCollection.objects.create(invoice=invoice, push_at=at, next_payment_at=at)
+        note(invoice, InvoiceEventKind.FINALIZED, at=at, by=SYSTEM, amount=invoice.amount_due)
+        # Last of all but what names it: until we commit, nobody else gets a number.
         invoice.number = next_number("", at=at)
-        invoice.save()
+        invoice.save(update_fields=FINAL)
         if total < 0:
             credits.grant(
                 invoice.account,
@@ -133,9 +143,6 @@ def finalize(invoice: BillingHistory, *, at: datetime) -> BillingHistory:
                 at=at,
                 by=SYSTEM,
             )
-        if not nothing_due:
-            InvoiceCollection.objects.create(invoice=invoice, push_at=at, next_payment_at=at)
-        note(invoice, InvoiceEventKind.FINALIZED, at=at, by=SYSTEM, amount=invoice.amount_due)
     return invoice
 
 
