@@ -57,7 +57,7 @@ def close_period(period: BillingPeriod, *, at: datetime) -> BillingHistory | Non
     with transaction.atomic():
         claimed = (
             BillingPeriod.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-            .select_related("account__subscription")
+            .select_related("account")
             .filter(pk=period.pk, closed_at__isnull=True, period_end__lte=at)
             .first()
         )
@@ -214,8 +214,9 @@ def lines_of_period(period: BillingPeriod) -> tuple[list[Line], PlanVersion | No
 
 def _lines_of_period(period: BillingPeriod, *, at: datetime) -> tuple[list[Line], PlanVersion | None]:
     """The same, with the account's overdue terms ended first: the next one's fee belongs to this invoice."""
-    if hasattr(period.account, "subscription"):
-        term_ends.locked(period.account.subscription, at=at)
+    subscription = UserSubscription.objects.select_for_update().filter(account=period.account_id).first()
+    if subscription is not None and term_ends.is_overdue(subscription, at=at):
+        term_ends.locked(subscription, at=at)
     return lines_of_period(period)
 
 

@@ -24,11 +24,16 @@ def locked(subscription: UserSubscription, *, at: datetime) -> tuple[UserSubscri
     """
     found, was = history.locked(subscription)
     for _ in range(MAX_TERMS_AT_ONCE):
-        if found.has_ended or found.term_end > at:
+        if not is_overdue(found, at=at):
             break
         end_term(found, was, at)
         was = history.before(found)
     return found, was
+
+
+def is_overdue(subscription: UserSubscription, *, at: datetime) -> bool:
+    """Whether the subscription's term is over at `at`, and nobody ended it yet."""
+    return not subscription.has_ended and subscription.term_end <= at
 
 
 def fee_of(version: PlanVersion, cycle: BillingCycle) -> Decimal:
