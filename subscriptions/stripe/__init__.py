@@ -1,0 +1,1 @@
+"""Payments at Stripe, and the built-in simulator of it."""

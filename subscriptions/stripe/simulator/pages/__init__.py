@@ -1,0 +1,1 @@
+"""What people see of the simulator: Checkout, the hosted invoice, the billing portal."""
