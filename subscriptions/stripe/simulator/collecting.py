@@ -66,6 +66,7 @@ def note(call: Call, intent: Json) -> None:
     elif intent["status"] == "requires_action":
         call.save(invoice, event="invoice.updated")
         call.emit("invoice.payment_action_required", invoice)
+        call.emit("invoice.payment_failed", invoice)
     else:
         call.save(invoice, event="invoice.updated")
         call.emit("invoice.payment_failed", invoice)

@@ -21,7 +21,7 @@ PAUSE_S = 1.0
 TIMEOUT_S = 10
 LONGEST_RETRY_S = 60.0
 MOST_DOUBLINGS = 10
-BATCH = 500
+BATCH = 5_000
 WAITING = "SELECT seq, event, endpoint, attempts FROM deliveries WHERE is_delivered = 0 ORDER BY seq LIMIT ?"
 
 

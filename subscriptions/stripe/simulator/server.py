@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 1_000_000
 IDLE_TIMEOUT_S = 60
 BACKLOG = 128
+POLL_S = 0.02
 # Closes with a reset instead of a farewell.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -74,7 +75,7 @@ class Simulator:
         self._server.simulator = self
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="stripe-simulator", daemon=True
+            target=self._server.serve_forever, args=(POLL_S,), name="stripe-simulator", daemon=True
         )
         self._thread.start()
         self.webhooks.start()
@@ -104,7 +105,8 @@ class Simulator:
                 return self._api.answer(request)
             return self._site.answer(request)
         finally:
-            self.webhooks.wake()
+            if request.method != "GET":
+                self.webhooks.wake()
 
     def _sweep(self) -> None:
         sweeping.sweep(self._store, now=int(time.time()), base_url=self.public_url or self.url)

@@ -4,7 +4,7 @@ import re
 import secrets
 import string
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from subscriptions.stripe.simulator.store import Json
 
@@ -50,6 +50,16 @@ class ApiError(Exception):
 def no_such(what: str, object_id: str, *, param: str = "id") -> ApiError:
     message = f"No such {what}: '{object_id}'"
     return ApiError(message, status=404, code="resource_missing", param=param)
+
+
+def check_url(url: str | None, *, param: str) -> None:
+    """Raises ApiError unless people can be sent there; no address is fine."""
+    if url is None:
+        return
+    address = urlsplit(url)
+    is_web = address.scheme in ("http", "https") and bool(address.hostname)
+    if not is_web or not url.isprintable() or " " in url:
+        raise ApiError("Not a valid URL", code="url_invalid", param=param)
 
 
 def new_id(prefix: str) -> str:

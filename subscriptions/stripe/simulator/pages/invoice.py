@@ -55,8 +55,9 @@ def _invoice(call: Call) -> Json:
 def _page(call: Call, invoice: Json, entered: Entered) -> Answer:
     currency = invoice["currency"]
     due = money.text(invoice["amount_remaining"], currency=currency)
-    form = Html("")
+    form, confirmation = Html(""), Html("")
     if invoice["status"] in PAYABLE:
+        confirmation = _confirmation(call, invoice)
         form = card_form.render(entered, action=_address(call), button=f"Pay {due}")
     body = fill(
         "invoice.html",
@@ -67,9 +68,20 @@ def _page(call: Call, invoice: Json, entered: Entered) -> Answer:
         due_date=f"Due {date_text(invoice['due_date'])}" if invoice["due_date"] else "",
         description=invoice["description"] or "",
         rows=joined(_rows(call, invoice)),
+        confirmation=confirmation,
         form=form,
     )
     return page(f"Invoice {invoice['number']}", body, status=422 if entered.errors else 200)
+
+
+def _confirmation(call: Call, invoice: Json) -> Html:
+    """The way to the bank's page, where the last attempt waits for the holder."""
+    intent = collecting.intent_of(call, invoice)
+    if intent is None or intent["status"] != "requires_action":
+        return Html("")
+    if not intent.get("_continue"):
+        call.change(intent, _continue=_address(call))
+    return fill("confirmation.html", url=f"/authenticate/{intent['id']}")
 
 
 def _rows(call: Call, invoice: Json) -> list[Html]:

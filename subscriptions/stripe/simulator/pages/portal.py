@@ -43,6 +43,7 @@ def keep_new_card(call: Call, intent: Json) -> None:
     if intent.get("_becomes_default"):
         customer = call.get("customer", intent["customer"])
         customers.with_default(call, customer, method_id=intent["payment_method"])
+        call.change(intent, _becomes_default=False)
 
 
 def make_default(call: Call, form: dict[str, str]) -> Answer:

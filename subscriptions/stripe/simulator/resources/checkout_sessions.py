@@ -1,7 +1,6 @@
 """Checkout sessions: a page on which somebody saves a card or pays once."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from subscriptions.stripe.simulator import money
 from subscriptions.stripe.simulator.calls import Call
@@ -10,7 +9,7 @@ from subscriptions.stripe.simulator.listing import page, page_of
 from subscriptions.stripe.simulator.resources import payment_intents, setup_intents
 from subscriptions.stripe.simulator.routing import Route
 from subscriptions.stripe.simulator.store import Json
-from subscriptions.stripe.simulator.wire import ApiError, new_id, new_token
+from subscriptions.stripe.simulator.wire import ApiError, check_url, new_id, new_token
 
 SECONDS_PER_HOUR = 3_600
 SHORTEST_S = SECONDS_PER_HOUR // 2
@@ -28,6 +27,8 @@ def create(call: Call) -> Json:
         raise ApiError("The Stripe simulator hosts the page itself", param="ui_mode")
     if (params.get("automatic_tax") or {}).get("enabled"):
         raise ApiError("The Stripe simulator taxes invoices only", param="automatic_tax")
+    if params.get("customer_creation") == "always":
+        raise ApiError("The Stripe simulator makes no customer of a session", param="customer_creation")
     for name in ("success_url", "cancel_url"):
         check_url(params.get(name), param=name)
     if customer := params.get("customer"):
@@ -38,12 +39,6 @@ def create(call: Call) -> Json:
     else:
         session |= _to_pay(call, session)
     return call.make(session)
-
-
-def check_url(url: str | None, *, param: str) -> None:
-    """Raises ApiError unless people can be sent there; no address is fine."""
-    if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
-        raise ApiError("Not a valid URL", code="url_invalid", param=param)
 
 
 def _to_set_up(call: Call) -> Json:

@@ -54,7 +54,6 @@ def _check_amount(call: Call, invoice: Json, *, amount: int) -> None:
         there = money.text(max(left, 0), currency=invoice["currency"])
         raise ApiError(
             f"The credit note amount ({written}) is greater than the amount that can be credited ({there}).",
-            code="credit_note_amount_too_large",
             param="amount",
         )
 
@@ -155,7 +154,9 @@ def _lower(call: Call, invoice: Json, *, note: Json, sign: int) -> None:
 def _lines(call: Call, invoice: Json) -> list[Json]:
     params = call.params
     if ("amount" in params) == ("lines" in params):
-        raise ApiError("You must provide exactly one of amount or lines.", param="amount")
+        raise ApiError(
+            "You must provide exactly one of amount or lines.", code="parameters_exclusive", param="amount"
+        )
     if "lines" in params:
         return [_line(call, given, invoice=invoice) for given in params["lines"]]
     return [_whole_line(invoice, amount=params["amount"])]
@@ -275,9 +276,9 @@ def void(call: Call) -> Json:
     note = call.at_path("credit_note")
     invoice = call.get("invoice", note["invoice"])
     if note["status"] == "void":
-        raise ApiError("This credit note is already void.", code="credit_note_not_voidable")
+        raise ApiError("This credit note is already void.")
     if invoice["status"] != "open" or note["post_payment_amount"]:
-        raise ApiError("You can only void a credit note of an open invoice.", code="credit_note_not_voidable")
+        raise ApiError("You can only void a credit note of an open invoice.")
     _lower(call, invoice, note=note, sign=-1)
     voided = call.change(note, event="credit_note.updated", status="void", voided_at=call.now)
     call.emit("credit_note.voided", voided)

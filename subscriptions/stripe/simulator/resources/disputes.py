@@ -45,7 +45,7 @@ def decide(call: Call, dispute: Json, *, is_won: bool) -> Json:
 
 def _check_open(dispute: Json) -> None:
     if dispute["status"] not in OPEN:
-        raise ApiError("This dispute is already closed", code="dispute_already_closed")
+        raise ApiError("This dispute is already closed")
 
 
 def list_disputes(call: Call) -> Json:

@@ -3,6 +3,7 @@
 from subscriptions.stripe.simulator import charging, collecting, invoice_lines
 from subscriptions.stripe.simulator.calls import Call
 from subscriptions.stripe.simulator.listing import page
+from subscriptions.stripe.simulator.presenting import shown
 from subscriptions.stripe.simulator.resources import invoices, payment_methods
 from subscriptions.stripe.simulator.routing import Route
 from subscriptions.stripe.simulator.store import Json
@@ -57,7 +58,7 @@ def _advanced(call: Call, invoice: Json) -> Json:
     if not invoice["auto_advance"] or invoice["collection_method"] != "charge_automatically":
         return invoice
     if _method(call, invoice) is not None:
-        _attempt(call, invoice, is_on_session=False)
+        _attempt(call, invoice)
     return call.get("invoice", invoice["id"])
 
 
@@ -73,7 +74,7 @@ def pay(call: Call) -> Json:
         collecting.stop(call, invoice, reason="automatic")
         amount = invoice["amount_remaining"]
         return collecting.mark_paid(call, invoice, amount=amount, is_off_stripe=True)
-    intent = _attempt(call, invoice, is_on_session=not call.params.get("off_session", True))
+    intent = _attempt(call, invoice)
     if intent["status"] == "requires_action":
         raise _needs_action(intent)
     if intent["last_payment_error"]:
@@ -83,11 +84,9 @@ def pay(call: Call) -> Json:
 
 def _check_payable(invoice: Json) -> None:
     if invoice["status"] == "paid":
-        raise ApiError("Invoice is already paid", code="invoice_already_paid", param="invoice")
+        raise ApiError("Invoice is already paid", param="invoice")
     if invoice["status"] not in PAYABLE:
-        raise ApiError(
-            f"Invoices with a status of {invoice['status']} cannot be paid.", code="invoice_not_payable"
-        )
+        raise ApiError(f"Invoices with a status of {invoice['status']} cannot be paid.")
 
 
 def _needs_action(intent: Json) -> ApiError:
@@ -98,21 +97,21 @@ def _needs_action(intent: Json) -> ApiError:
         kind="card_error",
         code="invoice_payment_intent_requires_action",
         keeps_effects=True,
-        details={"payment_intent": {"id": intent["id"], "object": "payment_intent"}},
+        details={"payment_intent": shown(intent)},
     )
 
 
-def _attempt(call: Call, invoice: Json, *, is_on_session: bool) -> Json:
+def _attempt(call: Call, invoice: Json) -> Json:
+    """One charge. An invoice waits for its card's holder to confirm, who has the hosted page for it."""
     method = _method(call, invoice)
     if method is None:
         raise ApiError(
             "There is no `default_payment_method` set on this Customer or Invoice. Please set either an "
             "`invoice_settings.default_payment_method` on the Customer or a `default_payment_method` on the "
             "Invoice.",
-            code="invoice_payment_method_missing",
         )
     intent = collecting.intent_of(call, invoice) or collecting.ask_for_payment(call, invoice)
-    return collecting.collect(call, intent, method=method, is_on_session=is_on_session)
+    return collecting.collect(call, intent, method=method, is_on_session=True)
 
 
 def _method(call: Call, invoice: Json) -> Json | None:

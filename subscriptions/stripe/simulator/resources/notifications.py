@@ -2,10 +2,9 @@
 
 from subscriptions.stripe.simulator.calls import Call
 from subscriptions.stripe.simulator.listing import page
-from subscriptions.stripe.simulator.resources.checkout_sessions import check_url
 from subscriptions.stripe.simulator.routing import Route
 from subscriptions.stripe.simulator.store import Json, Store
-from subscriptions.stripe.simulator.wire import API_VERSION, new_id, new_token
+from subscriptions.stripe.simulator.wire import API_VERSION, check_url, new_id, new_token
 
 SECRET_LENGTH = 32
 CONSTRUCTED_ID = "we_simulator"

@@ -7,7 +7,7 @@ from subscriptions.stripe.simulator.money import check_chargeable
 from subscriptions.stripe.simulator.presenting import shown
 from subscriptions.stripe.simulator.resources import payment_methods
 from subscriptions.stripe.simulator.store import Json
-from subscriptions.stripe.simulator.wire import ApiError, new_id, new_token
+from subscriptions.stripe.simulator.wire import ApiError, check_url, new_id, new_token
 
 SECRET_LENGTH = 25
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -98,6 +98,7 @@ def with_method(call: Call, intent: Json) -> Json:
         _check_owner(method, intent)
         intent = call.change(intent, payment_method=method["id"], status="requires_confirmation")
     if address := call.params.get("return_url"):
+        check_url(address, param="return_url")
         intent = call.change(intent, _return_url=address)
     return intent
 

@@ -1,10 +1,9 @@
 """Billing portal sessions: a page on which a customer keeps the cards and reads the invoices."""
 
 from subscriptions.stripe.simulator.calls import Call
-from subscriptions.stripe.simulator.resources.checkout_sessions import check_url
 from subscriptions.stripe.simulator.routing import Route
 from subscriptions.stripe.simulator.store import Json
-from subscriptions.stripe.simulator.wire import ApiError, new_id
+from subscriptions.stripe.simulator.wire import ApiError, check_url, new_id
 
 FLOWS = ("payment_method_update",)
 
