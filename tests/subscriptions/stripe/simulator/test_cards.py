@@ -85,7 +85,11 @@ def test_a_card_is_made_from_its_number(api: Any) -> None:
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [("4242424242424241", "incorrect_number"), ("12", "incorrect_number"), ("4111111111111111", "card_declined")],
+    [
+        ("4242424242424241", "incorrect_number"),
+        ("12", "incorrect_number"),
+        ("4111111111111111", "card_declined"),
+    ],
 )
 def test_any_other_number_is_refused(api: Any, number: str, code: str) -> None:
     with refused(stripe.CardError) as error:

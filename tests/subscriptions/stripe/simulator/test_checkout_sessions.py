@@ -64,9 +64,7 @@ def test_a_session_expires_by_itself(simulator: Simulator, api: Any) -> None:
 
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=25)):
         simulator.webhooks.wake()
-        assert wait_until(
-            lambda: api.checkout.sessions.retrieve(session.id).status == "expired", seconds=10
-        )
+        assert wait_until(lambda: api.checkout.sessions.retrieve(session.id).status == "expired", seconds=10)
 
 
 @pytest.mark.parametrize(

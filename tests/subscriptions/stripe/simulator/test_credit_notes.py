@@ -93,9 +93,7 @@ def test_a_note_may_name_a_refund_made_before(api: Any, customer: Any) -> None:
     paid = a_paid_invoice(api, customer, 1000)
     refund = api.refunds.create({"charge": charge_of(api, paid).id, "amount": 300})
 
-    note = api.credit_notes.create(
-        {"invoice": paid.id, "amount": 300, "refunds": [{"refund": refund.id}]}
-    )
+    note = api.credit_notes.create({"invoice": paid.id, "amount": 300, "refunds": [{"refund": refund.id}]})
 
     assert (note.refunds[0].refund, charge_of(api, paid).amount_refunded) == (refund.id, 300)
 

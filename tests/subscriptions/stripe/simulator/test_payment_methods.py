@@ -28,9 +28,7 @@ def test_a_card_belongs_to_one_customer(api: Any, customer: Any) -> None:
     other = a_customer(api, card=None)
 
     with refused() as error:
-        api.payment_methods.attach(
-            customer.invoice_settings.default_payment_method, {"customer": other.id}
-        )
+        api.payment_methods.attach(customer.invoice_settings.default_payment_method, {"customer": other.id})
 
     assert error().code == "payment_method_unexpected_state"
 
