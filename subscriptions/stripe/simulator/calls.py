@@ -5,7 +5,7 @@ from typing import Any
 
 from subscriptions.stripe.simulator import events
 from subscriptions.stripe.simulator.store import Json, Store
-from subscriptions.stripe.simulator.wire import no_such
+from subscriptions.stripe.simulator.wire import ApiError, no_such
 
 
 @dataclass(kw_only=True)
@@ -61,6 +61,12 @@ class Call:
             now=self.now,
             request={"id": self.request_id, "idempotency_key": self.idempotency_key},
         )
+
+    def may_change(self, *names: str) -> None:
+        """Raises ApiError if the call would change more than these fields."""
+        others = self.params.keys() - {*names, "expand"}
+        if others:
+            raise ApiError(f"The Stripe simulator does not change {min(others)} here", param=min(others))
 
     def with_metadata(self, body: Json) -> Json:
         """The object's metadata after this call: an empty value unsets a key, an empty text all of them."""

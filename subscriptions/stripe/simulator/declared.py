@@ -18,20 +18,28 @@ from subscriptions.stripe.simulator.wire import ApiError
 
 # Names that the library's annotations use and import for type checkers only.
 UNIMPORTED = {"StripeContext": str, "Mapping": Mapping}
-# They would change amounts, so that it is better to refuse them than to leave them out silently.
+# Better refused than left out silently: they would change amounts, or whose money it is.
 NOT_SIMULATED = {
     "application_fee_amount",
+    "cash_balance",
+    "confirmation_token",
     "default_tax_rates",
     "discounts",
     "from_invoice",
     "on_behalf_of",
+    "payment_method_data",
     "price",
     "shipping_cost",
     "shipping_options",
+    "source",
+    "subscription",
     "tax_amounts",
+    "tax_id_data",
     "tax_rates",
+    "test_clock",
     "transfer_data",
 }
+NOT_SIMULATED_VALUES = {"capture_method": "manual", "tax_behavior": "inclusive"}
 
 
 def check(name: str, raw: Json) -> Json:
@@ -64,7 +72,7 @@ def _fields(declared: type, raw: Json, *, at: str) -> Json:
         if key not in hints:
             name = _name(at, key)
             raise ApiError(f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
-        if key in NOT_SIMULATED and raw[key] != "":
+        if (key in NOT_SIMULATED and raw[key] != "") or raw[key] == NOT_SIMULATED_VALUES.get(key):
             name = _name(at, key)
             raise ApiError(f"The Stripe simulator does not simulate {name}", param=name)
     for key in sorted(getattr(declared, "__required_keys__", frozenset())):

@@ -104,6 +104,8 @@ class Webhooks:
             self._wake.clear()
 
     def _pause_s(self) -> float:
+        if self.switches.hold:
+            return PAUSE_S
         soonest = min(self._not_before.values(), default=time.monotonic() + PAUSE_S)
         return min(max(soonest - time.monotonic(), 0.01), PAUSE_S)
 

@@ -91,7 +91,7 @@ def _rows(call: Call, invoice: Json) -> list[Html]:
         *(("Tax", tax["amount"]) for tax in invoice["total_taxes"] if tax["amount"]),
         ("Total", invoice["total"]),
         *((f"Credit note {note['number']}", -note["total"]) for note in notes),
-        ("Paid", invoice["amount_paid"]),
+        *([("Paid", invoice["amount_paid"])] if invoice["amount_paid"] else []),
         ("Still due", 0 if invoice["status"] == "void" else invoice["amount_remaining"]),
     ]
     return [

@@ -12,6 +12,7 @@ def retrieve(call: Call) -> Json:
 
 def update(call: Call) -> Json:
     charge = call.at_path("charge")
+    call.may_change("description", "metadata")
     description = call.params.get("description", charge["description"])
     return call.change(
         charge, event="charge.updated", metadata=call.with_metadata(charge), description=description

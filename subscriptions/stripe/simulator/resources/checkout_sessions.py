@@ -243,6 +243,7 @@ def retrieve(call: Call) -> Json:
 
 def update(call: Call) -> Json:
     session = call.at_path("checkout.session", param="session")
+    call.may_change("metadata")
     return call.change(session, metadata=call.with_metadata(session))
 
 

@@ -92,12 +92,7 @@ def retrieve(call: Call) -> Json:
 
 def update(call: Call) -> Json:
     item = call.at_path("invoiceitem")
-    unsupported = call.params.keys() - {"description", "metadata", "expand"}
-    if unsupported:
-        raise ApiError(
-            "The Stripe simulator changes an invoice item's description and metadata only",
-            param=min(unsupported),
-        )
+    call.may_change("description", "metadata")
     description = call.params.get("description", item["description"])
     changed = {**item, "metadata": call.with_metadata(item), "description": description}
     if item["invoice"]:

@@ -74,8 +74,6 @@ def begin(call: Call) -> Json:
     params = call.params
     if customer := params.get("customer"):
         call.get("customer", customer, param="customer")
-    if params.get("capture_method") == "manual":
-        raise ApiError("The Stripe simulator captures at once", param="capture_method")
     currency = params["currency"].lower()
     check_chargeable(params["amount"], currency=currency)
     intent = make(
@@ -156,6 +154,7 @@ def retrieve(call: Call) -> Json:
 
 def update(call: Call) -> Json:
     intent = call.at_path("payment_intent", param="intent")
+    call.may_change("description", "metadata")
     description = call.params.get("description", intent["description"])
     return call.change(intent, metadata=call.with_metadata(intent), description=description)
 

@@ -198,6 +198,7 @@ def retrieve(call: Call) -> Json:
 
 def update(call: Call) -> Json:
     intent = call.at_path("setup_intent", param="intent")
+    call.may_change("description", "metadata")
     description = call.params.get("description", intent["description"])
     return call.change(intent, metadata=call.with_metadata(intent), description=description)
 

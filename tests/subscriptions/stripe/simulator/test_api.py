@@ -99,13 +99,39 @@ def test_a_required_parameter_is_asked_for_inside_a_list(api: Any) -> None:
     assert (error().code, error().param) == ("parameter_missing", "lines[0][type]")
 
 
-def test_what_would_change_amounts_unseen_is_refused(api: Any) -> None:
+@pytest.mark.parametrize(
+    ("params", "param"),
+    [
+        ({"discounts": [{"coupon": "HALF"}]}, "discounts"),
+        ({"default_tax_rates": ["txr_1"]}, "default_tax_rates"),
+        ({"subscription": "sub_1"}, "subscription"),
+    ],
+)
+def test_what_would_change_amounts_unseen_is_refused(api: Any, params: dict[str, Any], param: str) -> None:
     customer = a_customer(api)
 
     with refused() as error:
-        api.invoices.create({"customer": customer.id, "discounts": [{"coupon": "HALF"}]})
+        api.invoices.create({"customer": customer.id, **params})
 
-    assert error().param == "discounts"
+    assert error().param == param
+
+
+def test_tax_within_a_price_is_refused(api: Any) -> None:
+    customer = a_customer(api)
+
+    with refused() as error:
+        api.invoice_items.create({"customer": customer.id, "amount": 1, "tax_behavior": "inclusive"})
+
+    assert error().param == "tax_behavior"
+
+
+def test_a_change_that_is_not_simulated_is_refused(api: Any) -> None:
+    intent = api.payment_intents.create({"amount": 500, "currency": "usd"})
+
+    with refused() as error:
+        api.payment_intents.update(intent.id, {"amount": 600})
+
+    assert error().param == "amount"
 
 
 def test_expand_follows_ids(api: Any) -> None:

@@ -1,13 +1,15 @@
 """A call is done once per idempotency key."""
 
+import threading
 from typing import Any
 
-import pytest
 import stripe
 
 from subscriptions.stripe.simulator.server import Simulator
+from subscriptions.stripe.simulator.store import Store
 from tests.support.concurrency import at_once
-from tests.support.stripe_simulator import a_customer, an_open_invoice, event_types, refused, v1
+from tests.support.processes import wait_until
+from tests.support.stripe_simulator import PATIENCE_S, a_customer, an_open_invoice, event_types, refused, v1
 
 KEY = {"idempotency_key": "once"}
 
@@ -90,7 +92,28 @@ def test_calls_at_once_with_one_key_make_one_object(simulator: Simulator) -> Non
     assert event_types(v1(simulator)) == ["customer.created"]
 
 
-@pytest.mark.parametrize("key", ["x" * 256])
-def test_a_key_has_a_longest_length(api: Any, key: str) -> None:
+def test_a_key_in_use_is_a_conflict(simulator: Simulator) -> None:
+    answers: list[str] = []
+
+    def create() -> None:
+        try:
+            answers.append(v1(simulator).customers.create({}, KEY).object)
+        except stripe.APIError as refused:
+            answers.append(f"{refused.http_status} {refused.error.code}")
+
+    calls = [threading.Thread(target=create) for _ in range(2)]
+    writer = Store(simulator.path)
+    with writer.transaction():  # which keeps the one call that came first waiting
+        for call in calls:
+            call.start()
+        assert wait_until(lambda: bool(answers), seconds=PATIENCE_S)
+    for call in calls:
+        call.join()
+    writer.close()
+
+    assert answers == ["409 idempotency_key_in_use", "customer"]
+
+
+def test_a_key_has_a_longest_length(api: Any) -> None:
     with refused():
-        api.customers.create({}, {"idempotency_key": key})
+        api.customers.create({}, {"idempotency_key": "x" * 256})

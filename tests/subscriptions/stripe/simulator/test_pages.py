@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from subscriptions.stripe.simulator.server import Simulator
-from tests.support.stripe_simulator import a_customer, a_paid_invoice, an_open_invoice, event_types
 from tests.subscriptions.stripe.simulator.test_checkout_sessions import PAYMENT, SETUP
+from tests.support.stripe_simulator import a_customer, a_paid_invoice, an_open_invoice, event_types
 
 DONE = "https://shop.test/done?session={CHECKOUT_SESSION_ID}"
 VISA = {"number": "4242 4242 4242 4242", "expiry": "12 / 34", "cvc": "123", "name": "Ada"}

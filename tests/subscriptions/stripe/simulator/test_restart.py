@@ -16,6 +16,8 @@ from tests.support.processes import PROJECT, environment, wait_until
 from tests.support.stripe_simulator import a_customer, an_open_invoice, v1
 
 START_TIMEOUT_S = 30
+# The simulator needs none, and so none is started for it.
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 KEY = {"idempotency_key": "once"}
 
 
@@ -27,7 +29,7 @@ def running(folder: Path, *, port: int) -> Iterator["subprocess.Popen[str]"]:
     with log.open("w") as output:
         process = subprocess.Popen(
             [*command, "--data", str(folder / "stripe.sqlite3")],
-            env=environment(folder),
+            env=environment(folder, DATABASE_URL=NO_DATABASE),
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
