@@ -1,10 +1,14 @@
 """What production mode refuses to start with, each in a sentence that says what to do."""
 
+import hashlib
+import hmac
+
 from django.core.exceptions import ImproperlyConfigured
 
 DEVELOPMENT_SECRET_KEY = "development-only-secret-key-never-use-it-in-production"  # noqa: S105
 MINIMUM_SECRET_KEY_LENGTH = 50
 LOCAL_BROKERS = ("filesystem:", "memory:")
+LIVE_KEYS = ("sk_live_", "rk_live_")
 
 WRONG_DATABASE_URL = (
     "DATABASE_URL is not a PostgreSQL address. It looks like postgresql://user:password@host:5432/name; "
@@ -33,3 +37,25 @@ def refuse_unsafe_production(
     sentences = [sentence for wrong, sentence in faults if wrong]
     if sentences:
         raise ImproperlyConfigured("Refusing to start in production: " + "; ".join(sentences) + ".")
+
+
+def refuse_unsafe_stripe(*, production: bool, api_key: str, webhook_secret: str) -> None:
+    """Raise ImproperlyConfigured for a key that would move real money from a development machine, and for one
+    whose webhooks nobody could verify.
+    """
+    if not production and api_key.startswith(LIVE_KEYS):
+        raise ImproperlyConfigured(
+            "STRIPE_API_KEY is a live key, which moves real money: outside of production use a test key, or "
+            "leave it unset to use the simulator."
+        )
+    if production and api_key and not webhook_secret:
+        raise ImproperlyConfigured(
+            "STRIPE_API_KEY is set: STRIPE_WEBHOOK_SECRET must be set with it, since without it nobody can "
+            "tell Stripe's webhooks from others."
+        )
+
+
+def development_webhook_secret(secret_key: str) -> str:
+    """What the simulator signs with: the same in every process of an installation, and no setting to make."""
+    derived = hmac.new(secret_key.encode(), b"stripe webhooks", hashlib.sha256).hexdigest()
+    return f"whsec_{derived}"

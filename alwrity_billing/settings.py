@@ -320,6 +320,26 @@ INVOICE_MINIMUM_CHARGE = env.decimal("INVOICE_MINIMUM_CHARGE", Decimal("0.50"))
 # Days after a failed payment until the next attempt, one after the other; then the subscription is paused.
 DUNNING_STEPS = [timedelta(days=days) for days in env.list("DUNNING_STEPS_DAYS", [3, 5, 7], subcast=int)]
 
+# --- Stripe ---
+
+STRIPE_API_KEY = env.str("STRIPE_API_KEY", "")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
+STRIPE_TIMEOUT_S = env.int("STRIPE_TIMEOUT_S", 20)
+STRIPE_NETWORK_RETRIES = 1
+STRIPE_SIMULATOR_PORT = env.int("STRIPE_SIMULATOR_PORT", RUN_PORT + 1)
+STRIPE_API_BASE = "https://api.stripe.com"
+# "off": no card is charged. "simulator": the one of `manage.py run`, for development. "stripe": the real one.
+STRIPE_MODE = "stripe" if STRIPE_API_KEY else "off" if PRODUCTION else "simulator"
+guards.refuse_unsafe_stripe(
+    production=PRODUCTION, api_key=STRIPE_API_KEY, webhook_secret=STRIPE_WEBHOOK_SECRET
+)
+if STRIPE_MODE == "simulator":
+    STRIPE_API_KEY = "sk_test_simulator"
+    STRIPE_WEBHOOK_SECRET = STRIPE_WEBHOOK_SECRET or guards.development_webhook_secret(SECRET_KEY)
+    STRIPE_API_BASE = f"http://127.0.0.1:{STRIPE_SIMULATOR_PORT}"
+# Other hosts than ours to which Stripe's pages may send people back.
+RETURN_URL_HOSTS: list[str] = env.list("RETURN_URL_HOSTS", [])
+
 # --- Logging ---
 
 LOGGING = logs.configuration(json=PRODUCTION, level=env.str("LOG_LEVEL", "INFO"))

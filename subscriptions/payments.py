@@ -15,6 +15,7 @@ from subscriptions.core.invoices import InvoiceState, allows
 from subscriptions.models import (
     BillingHistory,
     CreditKind,
+    InvoiceCollection,
     InvoiceEventKind,
     Payment,
     PaymentState,
@@ -75,6 +76,15 @@ def lacks_card(invoice: BillingHistory, *, at: datetime) -> None:
         invoice = invoicing.locked(invoice)
         if invoice.state == InvoiceState.OPEN:
             dunning.failed(invoice, code=NO_CARD, message="There is no card to charge.", at=at)
+
+
+def refused(invoice: BillingHistory, *, attempt: int, code: str, message: str, at: datetime) -> None:
+    """A card was refused. Counts as this attempt, unless a failed charge that was recorded is it."""
+    with transaction.atomic():
+        invoice = invoicing.locked(invoice)
+        known = InvoiceCollection.objects.get(invoice=invoice).failed_attempts
+        if invoice.state == InvoiceState.OPEN and known < attempt:
+            dunning.failed(invoice, code=code, message=message, at=at)
 
 
 def record_by_hand(

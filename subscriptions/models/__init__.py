@@ -2,6 +2,7 @@
 
 from subscriptions.models.collection import (
     BillingProfile,
+    CompletedCheckout,
     CreditNote,
     CreditNoteKind,
     InvoiceCollection,
@@ -50,6 +51,7 @@ __all__ = [
     "BillingProfile",
     "ChangeKind",
     "CloseFailure",
+    "CompletedCheckout",
     "CreditEntry",
     "CreditEntryKind",
     "CreditGrant",

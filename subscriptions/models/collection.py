@@ -4,6 +4,8 @@ Work that Stripe has yet to hear of is a state on its row (`PushColumns`), never
 claims what is due for a while, and a claim whose worker died runs out.
 """
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -18,9 +20,21 @@ class PushColumns(models.Model):
     push_claimed_until = models.DateTimeField(null=True)
     push_attempts = models.PositiveIntegerField(default=0, help_text="Failures since the last success.")
     push_error = models.CharField(max_length=500, blank=True, default="")
+    push_began_at = models.DateTimeField(
+        null=True, help_text="Since then Stripe may know of it, also where no id came back."
+    )
+    push_key_turn = models.PositiveSmallIntegerField(
+        default=0,
+        help_text="Part of the idempotency keys: raised when Stripe failed, as it would repeat that answer.",
+    )
 
     class Meta:
         abstract = True
+
+    def push_key(self, *parts: object) -> str:
+        """The idempotency key of one call to Stripe that this row asks for."""
+        turn = [f"turn{self.push_key_turn}"] if self.push_key_turn else []
+        return "-".join(str(part) for part in [*parts, *turn])
 
 
 class BillingProfile(PushColumns):
@@ -68,6 +82,12 @@ class BillingProfile(PushColumns):
     @property
     def has_card(self) -> bool:
         return bool(self.payment_method_id)
+
+    def card_ends_by(self, moment: datetime) -> bool:
+        """Whether the card ends with the month of `moment`, or has ended before."""
+        if self.card_exp_year is None or self.card_exp_month is None:
+            return False
+        return (self.card_exp_year, self.card_exp_month) <= (moment.year, moment.month)
 
 
 class InvoiceCollection(PushColumns):
@@ -201,6 +221,21 @@ class CreditNote(PushColumns):
 
     def __str__(self) -> str:
         return f"Credit note {self.number}"
+
+
+class CompletedCheckout(models.Model):
+    """A Checkout session whose card and plan were taken over; the key lets that happen once."""
+
+    session_id = models.CharField(max_length=128, primary_key=True)
+    account = models.ForeignKey("usage.Account", on_delete=models.PROTECT, related_name="+")
+    completed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "completed_checkouts"
+        ordering = ["-completed_at"]
+
+    def __str__(self) -> str:
+        return f"{self.session_id} of {self.account}"
 
 
 class StripeEventState(models.TextChoices):
