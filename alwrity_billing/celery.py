@@ -53,6 +53,14 @@ app.conf.beat_schedule = {
         "task": "subscriptions.tasks.close_billing_periods",
         "schedule": timedelta(minutes=1),
     },
+    "push to Stripe": {
+        "task": "subscriptions.tasks.push_to_stripe",
+        "schedule": timedelta(minutes=1),
+    },
+    "process Stripe's events": {
+        "task": "subscriptions.tasks.process_stripe_events",
+        "schedule": timedelta(minutes=1),
+    },
     "expire credits": {
         "task": "subscriptions.tasks.expire_credits",
         "schedule": timedelta(minutes=5),

@@ -15,6 +15,8 @@ from django.db import connection
 from django.db.utils import Error as DatabaseError
 
 from alwrity_billing import guards, health
+from subscriptions.stripe import client
+from subscriptions.stripe.errors import StripeError
 from usage import partitions
 from usage.core.calendar import month_of
 from usage.models import APIProviderPricing
@@ -171,6 +173,19 @@ def json_web_tokens() -> Finding:
     return Finding("JWT", f"issuer {settings.JWT_ISSUER}", "" if safe else "use https in JWT_JWKS_URL")
 
 
+def stripe() -> Finding:
+    """Whether cards can be charged: Stripe answers and knows the key, or all of it is off."""
+    if settings.STRIPE_MODE == "off":
+        return Finding("Stripe", "off (STRIPE_API_KEY is not set): invoices are paid by hand")
+    if settings.STRIPE_MODE == "simulator":
+        return Finding("Stripe", f"simulated at {settings.STRIPE_API_BASE} by manage.py run")
+    try:
+        client.check()
+    except StripeError as refused:
+        return Finding("Stripe", refused.message, "correct STRIPE_API_KEY, or let this machine reach Stripe")
+    return Finding("Stripe", "answers")
+
+
 def static_files() -> Finding:
     """Whether pages find their style sheets: collected in production, in the packages otherwise."""
     if settings.PRODUCTION:
@@ -188,5 +203,6 @@ WITHOUT_DATABASE: tuple[Callable[[], Finding], ...] = (
     allowed_hosts,
     email,
     json_web_tokens,
+    stripe,
     static_files,
 )

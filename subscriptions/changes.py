@@ -1,7 +1,9 @@
 """Changes of plan: more at once with proration, less at the term's end; and new versions for subscribers."""
 
 from datetime import datetime
+from decimal import Decimal
 
+from django.conf import settings
 from django.db import transaction
 
 from subscriptions import entitlements, history, plans, term_ends
@@ -10,7 +12,7 @@ from subscriptions.core.proration import NOTHING, Fee, Proration, prorate
 from subscriptions.core.states import Move, State
 from subscriptions.core.terms import BillingCycle, Term, Timing, term_around, timing
 from subscriptions.lifecycle import reactivate, resume, start
-from subscriptions.models import ChangeKind, PlanVersion, SubscriptionPlan, UserSubscription
+from subscriptions.models import BillingProfile, ChangeKind, PlanVersion, SubscriptionPlan, UserSubscription
 from usage.core.errors import InvalidRequest, SubscriptionException
 from usage.core.money import ZERO, format_amount
 from usage.models import Account
@@ -38,11 +40,22 @@ def subscribe(
     # What it has it keeps, also when it is not sold any more.
     if known is None or known.has_ended or known.plan != plan:
         plans.require_sold(plan, account=account, by_staff=by_staff)
+    if not by_staff:
+        _require_card(account, due=_due_now(known, plans.version_at(plan, at=at), cycle, at=at))
     if known is None:
         return start(account, plan=plan, cycle=cycle, at=at, by=by, reason=reason)
     if known.has_ended:
         return reactivate(known, plan=plan, cycle=cycle, at=at, by=by, reason=reason)
     return change_plan(known, plan=plan, cycle=cycle, at=at, by=by, reason=reason)
+
+
+def due_now(account: Account, *, plan: SubscriptionPlan, cycle: BillingCycle, at: datetime) -> Decimal:
+    """USD that subscribing to `plan` charges at once, unrounded. Ends overdue terms; nothing else changes."""
+    known = UserSubscription.objects.filter(account=account).first()
+    if known is not None:
+        with transaction.atomic():
+            known, _ = term_ends.locked(known, at=at)
+    return _due_now(known, plans.version_at(plan, at=at), cycle, at=at)
 
 
 def change_plan(
@@ -141,6 +154,31 @@ def quote(
     term = subscription.term if same_length else term_around(at, anchor=subscription.anchor, cycle=cycle)
     old, new = Fee(subscription.term_fee, subscription.term), Fee(term_ends.fee_of(version, cycle), term)
     return term, prorate(old, new, at=at)
+
+
+def _due_now(
+    known: UserSubscription | None, version: PlanVersion, cycle: BillingCycle, *, at: datetime
+) -> Decimal:
+    if known is None and version.trial_days:
+        return ZERO
+    if known is None or known.has_ended:
+        return term_ends.fee_of(version, cycle)
+    same = known.plan == version.plan and known.cycle is cycle
+    if same or timing_of(known, version, cycle) is Timing.AT_TERM_END:
+        return ZERO
+    _, proration = quote(known, version, cycle, at=at)
+    return max(proration.due, ZERO)
+
+
+def _require_card(account: Account, *, due: Decimal) -> None:
+    if not due or settings.STRIPE_MODE == "off":
+        return
+    if not BillingProfile.objects.filter(account=account).exclude(payment_method_id="").exists():
+        raise SubscriptionException(
+            "There is no card to charge: add one with the plan.",
+            code="payment_method_required",
+            hint="POST /api/subscription/create-checkout-session gives the address of a page that does both.",
+        )
 
 
 def _change_now(

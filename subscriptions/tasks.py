@@ -1,11 +1,16 @@
 """What subscriptions do by themselves. Each task calls one operation and is safe to run twice at once."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from celery import shared_task
+from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from subscriptions import credits, month_close, renewals, rollouts
+from subscriptions.stripe import inbox, push
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +50,11 @@ def roll_out_plan_versions() -> None:
 
 @shared_task
 def invoice_subscription_changes() -> None:
-    """Invoice what starts, upgrades and resumptions cost at once."""
-    _report("invoices of changes", month_close.invoice_changes(at=timezone.now(), limit=AT_MOST))
+    """Invoice what starts, upgrades and resumptions cost at once, and let Stripe hear of it."""
+    written = month_close.invoice_changes(at=timezone.now(), limit=AT_MOST)
+    _report("invoices of changes", written)
+    if written:
+        soon(push_to_stripe)
 
 
 @shared_task
@@ -61,6 +69,39 @@ def close_billing_periods() -> None:
 def expire_credits() -> None:
     """Expire the credits that are over."""
     _report("credits expired", credits.expire_due(at=timezone.now(), limit=AT_MOST))
+
+
+@shared_task
+def push_to_stripe() -> None:
+    """Let Stripe hear of what is due: invoices, payments, credit notes, who is invoiced."""
+    if settings.STRIPE_MODE != "off":
+        _report("rows pushed to Stripe", _one_by_one(push.push_due))
+
+
+@shared_task
+def process_stripe_events() -> None:
+    """Process the webhooks that wait, and let Stripe hear of what follows from them."""
+    if settings.STRIPE_MODE == "off":
+        return
+    processed = _one_by_one(inbox.process_due)
+    _report("events of Stripe's", processed)
+    if processed:
+        soon(push_to_stripe)
+
+
+def soon(task: Any) -> None:
+    """Let a worker run `task` once this transaction is over. Only faster than its minute: a broker that is
+    away loses nothing, and fails nothing.
+    """
+    transaction.on_commit(lambda: task.apply_async(retry=False), robust=True)
+
+
+def _one_by_one(operation: Callable[..., int]) -> int:
+    """Run `operation` for one row at a time, until there is none: each claim begins when its row does."""
+    count = 0
+    while count < AT_MOST and operation(at=timezone.now(), limit=1):
+        count += 1
+    return count
 
 
 def _report(what: str, count: int) -> None:

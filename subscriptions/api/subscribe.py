@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from subscriptions import changes, models, queries
+from subscriptions import changes, models, queries, tasks
 from subscriptions.actors import MAX_NAME_LENGTH, Actor
 from subscriptions.api.subscription import SubscriptionSerializer, subscription_shown
 from subscriptions.core.terms import BillingCycle
@@ -65,15 +65,16 @@ class SubscribeView(APIView):
         _subscribe(
             account,
             principal,
-            plan=_plan(asked.validated_data["plan_id"], account=account, by_staff=by_staff, at=at),
+            plan=plan_asked_for(asked.validated_data["plan_id"], account=account, by_staff=by_staff, at=at),
             cycle=BillingCycle(asked.validated_data["billing_cycle"]),
             by_staff=by_staff,
             at=at,
         )
+        tasks.soon(tasks.invoice_subscription_changes)
         return Response(subscription_shown(account, at=at))
 
 
-def _plan(plan_id: int, *, account: Account, by_staff: bool, at: datetime) -> SubscriptionPlan:
+def plan_asked_for(plan_id: int, *, account: Account, by_staff: bool, at: datetime) -> SubscriptionPlan:
     """The plan of that id. To customers one that they cannot know of is the same as none."""
     known = queries.plan_by_id(plan_id) if by_staff else None
     plan = known or queries.plan_known_to(account, plan_id=plan_id, at=at)

@@ -40,7 +40,7 @@ class System:
 
     def _is_up(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
-        return "Ctrl-C stops everything" in self.log.read_text() and len(self._recorded_pids()) == 3
+        return "Ctrl-C stops everything" in self.log.read_text() and len(self._recorded_pids()) == 4
 
     def _recorded_pids(self) -> list[int]:
         return [int(file.read_text()) for file in (self.data_dir / "run").glob("*.pid") if file.read_text()]

@@ -8,7 +8,7 @@ from django.conf import settings
 from subscriptions import month_close
 from subscriptions.actors import Actor
 from subscriptions.models import BillingHistory, BillingProfile, InvoiceCollection
-from subscriptions.stripe import cards, client, customers, push
+from subscriptions.stripe import cards, client, customers, push, rows
 from tests.support.cast import NOW, an_account
 from tests.support.subscribing import a_plan, start
 from usage.models import Account
@@ -60,6 +60,12 @@ def pushed(*, at: datetime = NOW) -> None:
     """Stripe hears of all that is due."""
     while push.push_due(at=at, limit=AT_MOST):
         pass
+
+
+def pushed_until_quiet(*, at: datetime = NOW, most: int = 5) -> None:
+    """The same, failures tried again each time their wait is over."""
+    for number in range(most):
+        pushed(at=at + number * rows.LONGEST_RETRY)
 
 
 def collection_of(invoice: BillingHistory) -> InvoiceCollection:

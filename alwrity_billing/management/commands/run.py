@@ -22,6 +22,8 @@ from usage import partitions
 READY_TIMEOUT_S = 60
 CONNECT_TIMEOUT_S = 5
 OLDEST_POSTGRESQL = 15
+SIMULATOR_HOST = "127.0.0.1"
+TEST_CARD = "4242 4242 4242 4242"
 
 
 class Command(BaseCommand):
@@ -40,6 +42,9 @@ class Command(BaseCommand):
                 "run is for development; in production start granian, the worker and beat as services."
             )
         check_port(host, port)
+        simulator_port = stripe_port(port)
+        if settings.STRIPE_MODE == "simulator":
+            check_stripe_port(simulator_port)
         check_database()
         folder = settings.DATA_DIR / "run"
         try:
@@ -49,7 +54,7 @@ class Command(BaseCommand):
                 death = supervisor.run(
                     programs(host, port),
                     folder=folder,
-                    environment=environment(),
+                    environment=environment(stripe_port=simulator_port),
                     embedded_in=settings.DATA_DIR if settings.EMBEDDED_POSTGRES else None,
                     output=sys.stdout,
                 )
@@ -76,7 +81,7 @@ class Command(BaseCommand):
     def announce(self, host: str, port: int) -> None:
         """Say where everything is, as soon as the server answers."""
         if answers(reachable(host), port):
-            self.stdout.write(banner(f"http://{reachable(host)}:{port}"))
+            self.stdout.write(banner(f"http://{reachable(host)}:{port}", stripe_port=stripe_port(port)))
             self.stdout.flush()
 
 
@@ -91,6 +96,22 @@ def check_port(host: str, port: int) -> None:
         raise CommandError(
             f"Port {port} on {host} cannot be used ({refused}): "
             f"choose another with `make run PORT={port + 1}` or `manage.py run --port {port + 1}`."
+        ) from refused
+
+
+def stripe_port(port: int) -> int:
+    """Where the simulator of Stripe serves: where the settings say, or beside `port`."""
+    return int(os.environ.get("STRIPE_SIMULATOR_PORT") or port + 1)
+
+
+def check_stripe_port(port: int) -> None:
+    """Raise CommandError when the simulator of Stripe could not serve on `port`."""
+    try:
+        check_port(SIMULATOR_HOST, port)
+    except CommandError as refused:
+        raise CommandError(
+            f"Port {port} on {SIMULATOR_HOST}, for the simulator of Stripe, cannot be used: choose another "
+            "with STRIPE_SIMULATOR_PORT, or set STRIPE_API_KEY to a test key of your own."
         ) from refused
 
 
@@ -116,18 +137,34 @@ def programs(host: str, port: int) -> list[supervisor.Program]:
     # One worker alone has nobody to gossip with.
     alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     worker = [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "INFO", *alone]
-    return [
+    known = [
         supervisor.Program("web", [*python, *web, "alwrity_billing.wsgi:application"]),
         supervisor.Program("worker", [*python, *worker]),
         supervisor.Program("beat", [*python, *celery, "beat", "--loglevel", "INFO"]),
     ]
+    if settings.STRIPE_MODE == "simulator":
+        known.append(supervisor.Program("stripe", stripe_simulator(host, port)))
+    return known
 
 
-def environment() -> dict[str, str]:
+def stripe_simulator(host: str, port: int) -> list[str]:
+    """The command of the simulator of Stripe, whose webhooks come to us."""
+    return [
+        sys.executable,
+        str(settings.BASE_DIR / "manage.py"),
+        "stripe_simulator",
+        f"--port={stripe_port(port)}",
+        f"--data={settings.DATA_DIR / 'stripe-simulator.sqlite3'}",
+        f"--webhook-url=http://{reachable(host)}:{port}/api/subscription/webhook",
+    ]
+
+
+def environment(*, stripe_port: int) -> dict[str, str]:
     """What the programs are told: ours, and the address of the PostgreSQL that we keep running for them."""
     return {
         **os.environ,
         "DATABASE_URL": settings.DATABASE_URL,
+        "STRIPE_SIMULATOR_PORT": str(stripe_port),
         "PYTHONPATH": str(settings.BASE_DIR),
         "PYTHONUNBUFFERED": "1",
         # The signal to stop reaches the worker's pool too; waiting for what the pool then lost would hang.
@@ -155,9 +192,12 @@ def answers(host: str, port: int) -> bool:
     return False
 
 
-def banner(url: str) -> str:
+def banner(url: str, *, stripe_port: int) -> str:
     """What a newcomer needs next: addresses, logins, a key, and a call that works as printed."""
     lines = ["", f"ALwrity Billing is ready: {url}/    API: {url}/docs    admin: {url}/admin/"]
+    if settings.STRIPE_MODE == "simulator":
+        simulated = f"http://{SIMULATOR_HOST}:{stripe_port}/"
+        lines.append(f"Stripe is simulated at {simulated}    card: {TEST_CARD}, any date ahead")
     known = demo.credentials(settings.DATA_DIR)
     if known:
         lines += [

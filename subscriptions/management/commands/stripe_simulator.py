@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from subscriptions.stripe.simulator.server import Simulator
@@ -28,7 +29,11 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
         parser.add_argument("--data", type=Path, default=DEFAULT_FILE, help="the file that keeps its objects")
         parser.add_argument("--webhook-url", help="where its events go")
-        parser.add_argument("--webhook-secret", default="whsec_simulator", help="what signs them")
+        parser.add_argument(
+            "--webhook-secret",
+            default=settings.STRIPE_WEBHOOK_SECRET or "whsec_simulator",
+            help="what signs them (STRIPE_WEBHOOK_SECRET)",
+        )
         parser.add_argument("--public-url", help="how browsers reach it, if not as the API's client does")
 
     def handle(self, *args: Any, **options: Any) -> None:
