@@ -17,7 +17,7 @@ from django.db import transaction
 
 from alwrity_billing.demo import credentials_file
 from alwrity_billing.demo.credentials_file import DemoCredentials, Record
-from alwrity_billing.demo.customers import AGENCY, CUSTOMERS, START_UP, WRITER
+from alwrity_billing.demo.customers import AGENCY, CUSTOMERS, SKETCHBOOK, START_UP, WRITER
 from alwrity_billing.demo.traffic import DAYS, calls_of
 from subscriptions import (
     catalog_file,
@@ -141,6 +141,8 @@ def _people_and_accounts(data_dir: Path, *, at: datetime) -> Record:
     )
     Member.objects.create(account=start_up, user=nora, role=Role.OWNER, created_at=since)
     Member.objects.create(account=agency, user=nora, role=Role.VIEWER, created_at=at)
+    sketchbook = accounts[SKETCHBOOK.external_id]
+    Member.objects.create(account=sketchbook, user=nora, role=Role.OWNER, created_at=at)
     record = Record(credentials=made, made_at=at, finished=False)
     # Before the commit: a database with the demo's people always has their passwords beside it.
     credentials_file.write(record, data_dir=data_dir)

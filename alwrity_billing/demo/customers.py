@@ -1,4 +1,4 @@
-"""Who uses what in the demo: three kinds of customer, and a fourth that mostly searches."""
+"""Who uses what in the demo: three kinds of customer, a fourth that mostly searches, one on a free plan."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -189,4 +189,16 @@ PRICE_WATCH = Customer(
     teams=(("crawlers", "prices", 5), ("crawlers", "news", 2)),
     department="data",
 )
-CUSTOMERS = (WRITER, START_UP, AGENCY, PRICE_WATCH)
+# For the newcomer who wants to add a card and upgrade.
+SKETCHBOOK = Customer(
+    external_id="nora-lindqvist",
+    name="Nora Lindqvist",
+    calls_a_day=2,
+    plan="free",
+    started_percent=50,
+    weekend_percent=150,
+    hours=EVENINGS,
+    mix=((GEMINI_FLASH, 9), (TAVILY, 1)),
+    teams=(("", "sketches", 1),),
+)
+CUSTOMERS = (WRITER, START_UP, AGENCY, PRICE_WATCH, SKETCHBOOK)
