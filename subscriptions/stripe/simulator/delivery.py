@@ -173,7 +173,7 @@ def signature(payload: str, *, secret: str, at: int) -> str:
 
 def _post(endpoint: Json, event: Json) -> bool:
     """Whether the endpoint took it: any answer of 2xx within the time allowed."""
-    payload = json.dumps(shown(event), indent=2)
+    payload = json.dumps(shown(event))
     address = urlsplit(endpoint["url"])
     is_secure = address.scheme == "https"
     make = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection

@@ -36,4 +36,4 @@ class NoAnswer(Exception):
 
 
 def json_answer(body: Json, *, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
-    return Answer(status=status, body=json.dumps(body, indent=2), headers=headers or {})
+    return Answer(status=status, body=json.dumps(body), headers=headers or {})

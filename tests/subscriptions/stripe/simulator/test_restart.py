@@ -19,20 +19,28 @@ START_TIMEOUT_S = 30
 # The simulator needs none, and so none is started for it.
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 KEY = {"idempotency_key": "once"}
+SERVE = """
+import sys, threading
+from pathlib import Path
+from subscriptions.stripe.simulator.server import Simulator
+simulator = Simulator(path=Path(sys.argv[1]), port=int(sys.argv[2]))
+simulator.start()
+print("Stripe simulator at", simulator.url, flush=True)
+threading.Event().wait()
+"""
 
 
 @contextmanager
-def running(folder: Path, *, port: int) -> Iterator["subprocess.Popen[str]"]:
-    """`manage.py stripe_simulator` on a file of this folder."""
+def running(command: list[str], *, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """The process, once it serves; killed in the end if it is still there."""
     log = folder / "simulator.log"
-    command = [sys.executable, str(PROJECT / "manage.py"), "stripe_simulator", "--port", str(port)]
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, "--data", str(folder / "stripe.sqlite3")],
+            [sys.executable, *command],
+            cwd=PROJECT,
             env=environment(folder, DATABASE_URL=NO_DATABASE),
             stdout=output,
             stderr=subprocess.STDOUT,
-            text=True,
         )
     try:
         is_up = wait_until(lambda: "Stripe simulator at" in log.read_text(), seconds=START_TIMEOUT_S)
@@ -44,20 +52,29 @@ def running(folder: Path, *, port: int) -> Iterator["subprocess.Popen[str]"]:
 
 
 @pytest.fixture
-def at(tmp_path: Path) -> Simulator:
-    """Only the address of the simulator that the command starts."""
-    return Simulator(path=tmp_path / "unused", port=free_port())
+def later(tmp_path: Path) -> Simulator:
+    """At the address and on the file of a process that a test runs first; not started yet."""
+    return Simulator(path=tmp_path / "stripe.sqlite3", port=free_port())
 
 
-def test_a_killed_simulator_has_lost_nothing(at: Simulator, tmp_path: Path) -> None:
-    with running(tmp_path, port=at.port):
-        customer = v1(at).customers.create({"name": "Ada"}, KEY)
-    with running(tmp_path, port=at.port) as process:
-        again = v1(at, retries=3).customers.create({"name": "Ada"}, KEY)
+def test_a_killed_simulator_has_lost_nothing(later: Simulator, tmp_path: Path) -> None:
+    with running(["-c", SERVE, str(later.path), str(later.port)], folder=tmp_path):
+        customer = v1(later).customers.create({"name": "Ada"}, KEY)
+
+    later.start()
+    again = v1(later).customers.create({"name": "Ada"}, KEY)
+    later.stop()
+
+    assert again.id == customer.id
+
+
+def test_the_command_serves_until_it_is_told_to_stop(later: Simulator, tmp_path: Path) -> None:
+    command = ["manage.py", "stripe_simulator", "--port", str(later.port), "--data", str(later.path)]
+    with running(command, folder=tmp_path) as process:
+        v1(later).customers.create({"name": "Ada"})
         process.send_signal(signal.SIGTERM)
 
-        assert process.wait(timeout=10) == 0
-    assert again.id == customer.id
+        assert process.wait(timeout=START_TIMEOUT_S) == 0
     assert "POST /v1/customers 200 in" in (tmp_path / "simulator.log").read_text()
 
 
