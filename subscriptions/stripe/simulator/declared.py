@@ -40,6 +40,9 @@ NOT_SIMULATED = {
     "transfer_data",
 }
 NOT_SIMULATED_VALUES = {"capture_method": "manual", "tax_behavior": "inclusive"}
+METADATA_KEYS = 50
+METADATA_KEY_LENGTH = 40
+METADATA_VALUE_LENGTH = 500
 
 
 def check(name: str, raw: Json) -> Json:
@@ -120,8 +123,27 @@ def _nested(choices: list[Any], raw: Json, *, at: str) -> Any:
         if typing_extensions.is_typeddict(choice):
             return _fields(choice, raw, at=at)
         if origin in (dict, UntypedStripeObject):
-            return {key: _value(str, value, at=_name(at, key)) for key, value in raw.items()}
+            return _metadata(raw, at=at)
     raise ApiError(f"Invalid value for {at}: it cannot be nested", param=at)
+
+
+def _metadata(raw: Json, *, at: str) -> dict[str, str]:
+    """The only free-form parameters, within the bounds that Stripe sets."""
+    if len(raw) > METADATA_KEYS:
+        raise ApiError(f"Metadata can have up to {METADATA_KEYS} keys.", param=at)
+    for key, value in raw.items():
+        name = _name(at, key)
+        if len(key) > METADATA_KEY_LENGTH:
+            raise ApiError(
+                f"Metadata keys can have up to {METADATA_KEY_LENGTH} characters: {key}", param=name
+            )
+        if len(_value(str, value, at=name)) > METADATA_VALUE_LENGTH:
+            raise ApiError(
+                f"Metadata values can have up to {METADATA_VALUE_LENGTH} characters, but you passed in a "
+                f"value that is {len(value)} characters.",
+                param=name,
+            )
+    return raw
 
 
 def _scalar(choices: list[Any], raw: str, *, at: str) -> Any:

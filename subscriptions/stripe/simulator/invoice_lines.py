@@ -8,6 +8,8 @@ from subscriptions.stripe.simulator.calls import Call
 from subscriptions.stripe.simulator.store import Json
 from subscriptions.stripe.simulator.wire import ApiError, new_id
 
+MAX_LINES = 250
+
 
 def priced(given: Json, *, at: str = "") -> tuple[int, str]:
     """What a line costs and the price of one unit: from `amount`, or quantity times a unit amount."""
@@ -65,7 +67,8 @@ def make_line(call: Call, invoice: Json, given: Json, *, item: Json) -> Json:
 
 
 def with_lines(call: Call, invoice: Json, lines: list[Json]) -> Json:
-    """The draft with these lines, its taxes and totals computed anew."""
+    """The draft with these lines, its taxes and totals computed anew. Raises ApiError if it cannot be."""
+    _check_lines(invoice, lines)
     customer = call.get("customer", invoice["customer"])
     is_taxed = invoice["automatic_tax"]["enabled"]
     lines = [
@@ -85,6 +88,16 @@ def with_lines(call: Call, invoice: Json, lines: list[Json]) -> Json:
         "total_taxes": total_taxes,
         **_due(total, balance=customer["balance"], currency=invoice["currency"]),
     }
+
+
+def _check_lines(invoice: Json, lines: list[Json]) -> None:
+    if len(lines) > MAX_LINES:
+        raise ApiError(f"An invoice can have up to {MAX_LINES} items.", param="invoice")
+    if invoice["automatic_tax"]["enabled"] and any(line["amount"] < 0 for line in lines):
+        raise ApiError(
+            "Invoice items with negative amounts cannot be added to invoices with automatic tax.",
+            param="automatic_tax",
+        )
 
 
 def _due(total: int, *, balance: int, currency: str) -> Json:

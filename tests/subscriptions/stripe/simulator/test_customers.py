@@ -43,6 +43,27 @@ def test_metadata_is_merged_and_unset(api: Any) -> None:
     assert emptied.metadata.to_dict() == {}
 
 
+@pytest.mark.parametrize(
+    ("metadata", "is_taken"),
+    [
+        ({"k" * 40: "v" * 500}, True),
+        ({"k" * 41: "v"}, False),
+        ({"k": "v" * 501}, False),
+        ({str(number): "v" for number in range(50)}, True),
+        ({str(number): "v" for number in range(51)}, False),
+    ],
+)
+def test_metadata_has_bounds(api: Any, metadata: dict[str, str], is_taken: bool) -> None:
+    if is_taken:
+        assert api.customers.create({"metadata": metadata}).metadata.to_dict() == metadata
+        return
+
+    with refused() as error:
+        api.customers.create({"metadata": metadata})
+
+    assert error().param.startswith("metadata")
+
+
 def test_an_empty_text_unsets_a_field(api: Any) -> None:
     customer = api.customers.create({"address": {"country": "DE"}, "tax_exempt": "exempt"})
 

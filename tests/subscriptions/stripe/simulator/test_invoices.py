@@ -53,6 +53,18 @@ def test_an_invoice_shows_ten_lines_and_lists_all(api: Any, customer: Any) -> No
     assert len(api.invoices.line_items.list(draft.id, {"limit": 100}).data) == 12
 
 
+@pytest.mark.parametrize(("number", "is_taken"), [(250, True), (251, False)])
+def test_an_invoice_has_a_largest_number_of_lines(
+    api: Any, customer: Any, number: int, is_taken: bool
+) -> None:
+    if is_taken:
+        assert a_draft(api, customer, *[1] * number).total == number
+        return
+
+    with refused():
+        a_draft(api, customer, *[1] * number)
+
+
 def test_an_item_becomes_a_line_of_its_draft(api: Any, customer: Any) -> None:
     draft = a_draft(api, customer)
 

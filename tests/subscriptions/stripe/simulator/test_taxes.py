@@ -65,6 +65,16 @@ def test_tax_follows_the_address_until_the_invoice_is_final(api: Any) -> None:
     assert api.invoices.retrieve(final.id).total == 1190
 
 
+def test_a_taxed_invoice_has_no_negative_line(api: Any) -> None:
+    customer = a_customer(api, country="DE")
+    draft = a_draft(api, customer, 1000, -200)
+
+    with refused():
+        a_draft(api, customer, 1000, -200, **TAXED)
+    with refused():
+        api.invoices.update(draft.id, TAXED)
+
+
 def test_there_is_no_tax_unless_asked_for(api: Any) -> None:
     draft = a_draft(api, a_customer(api, country="DE"), 1000)
 
