@@ -44,18 +44,16 @@ def groups_of(period: BillingPeriod) -> list[UsageGroup]:
     summaries = UsageSummary.objects.filter(account=period.account_id, billing_period=period)
     totals = summaries.aggregate(calls=Sum("calls"), cost=Sum("cost"))
     calls, cost = totals["calls"] or 0, totals["cost"] or ZERO
-    found: Sequence[UsageGroup] = ()
+    found: list[UsageGroup] = []
     for reach in REACHES:
-        if _adds_up(found, calls, cost):
-            break
         found = read_groups(period, reach=reach)
-    if not _adds_up(found, calls, cost):
-        raise TrackingException(
-            f"The log of {period} does not add up to the period's totals: run check_totals, then try again.",
-            code="totals_drifted",
-            details={"period": period.pk, "calls_in_totals": calls, "calls_in_log": _calls(found)},
-        )
-    return list(found)
+        if _adds_up(found, calls, cost):
+            return found
+    raise TrackingException(
+        f"The log of {period} does not add up to the period's totals: run check_totals, then try again.",
+        code="totals_drifted",
+        details={"period": period.pk, "calls_in_totals": calls, "calls_in_log": _calls(found)},
+    )
 
 
 def read_groups(period: BillingPeriod, *, reach: timedelta | None = None) -> list[UsageGroup]:
