@@ -99,6 +99,7 @@ class BillingHistory(models.Model):
             models.Index(
                 fields=["account"], condition=Q(state=InvoiceStateChoices.OPEN), name="invoice_open"
             ),
+            models.Index(fields=["finalized_at"], name="invoice_by_finalized"),
         ]
         permissions = [
             ("settle_billinghistory", "Can void, write off, credit and refund invoices"),
@@ -206,7 +207,7 @@ class InvoiceItem(models.Model):
     """An amount that waits for the account's next invoice; once a line bills it, it is settled.
 
     A correction by staff (`actor_user` says who), or what was too little to be charged by itself. Negative
-    amounts are the customer's.
+    amounts are the customer's. One is withdrawn by its opposite, which waits beside it.
     """
 
     account = models.ForeignKey("usage.Account", on_delete=models.PROTECT, related_name="invoice_items")
@@ -215,6 +216,7 @@ class InvoiceItem(models.Model):
     corrects = models.ForeignKey(
         BillingHistory, on_delete=models.PROTECT, null=True, related_name="corrections"
     )
+    withdraws = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="withdrawn_by")
     created_at = models.DateTimeField()
     actor = models.CharField(max_length=200)
     actor_user = models.ForeignKey(

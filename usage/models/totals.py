@@ -24,6 +24,7 @@ class BillingPeriod(models.Model):
             models.Index(
                 fields=["period_end"], condition=Q(closed_at__isnull=True), name="billing_period_to_close"
             ),
+            models.Index(fields=["period_end", "closed_at"], name="billing_period_by_end"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["account", "period_start"], name="billing_period_once"),
