@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django_celery_results.models import TaskResult
 
+from alwrity_billing import admin_money
 from alwrity_billing.dashboard.figures import usd
 from subscriptions import business
 from subscriptions.business import PlanShare
@@ -39,7 +40,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     plans = business.recurring_by_plan()
     return {
         **context,
-        "figures": _figures(plans, days, at=at),
+        "figures": [*_figures(plans, days, at=at), *admin_money.figures(at=at)],
         "charts": [_cost_chart(days), _plan_chart(plans)],
         "panels": [_near_limits(at=at), _failed_tasks(at=at)],
     }
@@ -72,12 +73,7 @@ def _figures(
             "about": "Calls that happened since, at the prices that rated them.",
             "href": reverse("admin:usage_usagesummary_changelist"),
         },
-        {
-            "title": "Margin",
-            "value": _signed(recurring - spent),
-            "about": _share(recurring, spent),
-            "href": "",
-        },
+        admin_money.margin(recurring=recurring, spent=spent, days=DAYS, at=at),
         {
             "title": "Prices held back",
             "value": f"{HeldPrice.objects.filter(state=HeldPrice.State.WAITING).count():,}",
@@ -91,15 +87,6 @@ def _figures(
             "href": reverse("admin:django_celery_results_taskresult_changelist"),
         },
     ]
-
-
-def _signed(amount: Decimal) -> str:
-    return f"−{usd(-amount)}" if amount < 0 else usd(amount)
-
-
-def _share(recurring: Decimal, spent: Decimal) -> str:
-    about = f"Recurring revenue less the usage cost of {DAYS} days; overage is not in it."
-    return f"{100 * (recurring - spent) / recurring:.0f} % of revenue. {about}" if recurring else about
 
 
 def _cost_chart(days: Sequence[tuple[date, Decimal]]) -> Mapping[str, str]:

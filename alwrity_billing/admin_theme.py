@@ -44,6 +44,21 @@ NAVIGATION = [
         ],
     },
     {
+        "title": "Invoices",
+        "separator": True,
+        "items": [
+            _page("Invoices", "receipt_long", "subscriptions", "billinghistory"),
+            _page("Month close", "event_available", "subscriptions", "closefailure"),
+            _page("For the next invoice", "edit_note", "subscriptions", "invoiceitem"),
+            _page("Credits", "savings", "subscriptions", "creditgrant"),
+            _page("Credit ledger", "menu_book", "subscriptions", "creditentry"),
+            _page("Payments", "credit_card", "subscriptions", "payment"),
+            _page("Credit notes", "undo", "subscriptions", "creditnote"),
+            _page("Billing profiles", "contact_mail", "subscriptions", "billingprofile"),
+            _page("Stripe events", "webhook", "subscriptions", "stripeevent"),
+        ],
+    },
+    {
         "title": "What is sold",
         "separator": True,
         "items": [

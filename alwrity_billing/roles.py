@@ -47,6 +47,8 @@ ADDS: Mapping[str, tuple[str, ...]] = {
         "subscriptions.change_plansurcharge",
         "subscriptions.delete_plansurcharge",
         "subscriptions.change_usersubscription",
+        # All that may be done about invoices, credits, whom they go to, and what got stuck.
+        "subscriptions.settle_billinghistory",
     ),
 }
 

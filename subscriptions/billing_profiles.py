@@ -9,7 +9,8 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from subscriptions.actors import Actor
-from subscriptions.models import BillingProfile
+from subscriptions.core.invoices import InvoiceState
+from subscriptions.models import BillingProfile, InvoiceCollection
 from usage.core.errors import Conflict, InvalidRequest
 from usage.models import Account
 
@@ -59,12 +60,19 @@ def change(
 
 
 def lift_hold(profile: BillingProfile, *, reason: str, at: datetime, by: Actor) -> None:
-    """Let the account's card be charged again. Raises Conflict where nothing holds it back."""
+    """Let the account's card be charged again, at once for what is open. Raises Conflict where nothing holds
+    it back.
+    """
     if not reason.strip():
         raise InvalidRequest("reason: say why the card may be charged again.")
     held = BillingProfile.objects.filter(pk=profile.pk).exclude(hold_reason="")
-    if not held.update(hold_reason="", updated_at=at):
-        raise Conflict("Nothing holds the card back.", code="not_held")
+    waiting = InvoiceCollection.objects.filter(
+        invoice__account=profile.account_id, invoice__state=InvoiceState.OPEN, next_payment_at__isnull=False
+    )
+    with transaction.atomic():
+        if not held.update(hold_reason="", updated_at=at):
+            raise Conflict("Nothing holds the card back.", code="not_held")
+        waiting.update(push_at=at)
     logger.info("hold of account %s lifted by %s: %s", profile.pk, by.name, reason)
 
 

@@ -2,18 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Case, Count, DecimalField, F, Sum, Value, When
+from django.db.models import Case, Count, DecimalField, F, Q, Sum, Value, When
 
+from subscriptions.core.invoices import InvoiceState
 from subscriptions.core.states import State
 from subscriptions.core.terms import BillingCycle
-from subscriptions.models import UserSubscription
-from usage.core.calendar import MONTHS_A_YEAR
+from subscriptions.models import (
+    BillingHistory,
+    BillingProfile,
+    CloseFailure,
+    CreditNote,
+    InvoiceCollection,
+    StripeEvent,
+    StripeEventState,
+    UserSubscription,
+)
+from usage.core.calendar import MONTHS_A_YEAR, next_month
 from usage.core.money import ZERO
+from usage.models import BillingPeriod
 
 # What is paid for as long as nothing changes; a pause by hand is not.
 PAYING = (State.ACTIVE.value, State.PAST_DUE.value)
+# Given up after so many failures that somebody has to look: nothing is due, and an error says why.
+PARKED = Q(push_at__isnull=True) & ~Q(push_error="")
 AMOUNT = DecimalField(max_digits=20, decimal_places=6)
 
 
@@ -51,3 +65,99 @@ def recurring_by_plan() -> list[PlanShare]:
         PlanShare(plan=row["plan"], subscribers=row["subscribers"], monthly=row["monthly"] or ZERO)
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthClosing:
+    """The billing periods that end in the calendar month from `start` on: how many are over at some instant,
+    how many of those are closed, and how many are still running.
+    """
+
+    start: datetime
+    over: int
+    closed: int
+    running: int
+
+    @property
+    def waiting(self) -> int:
+        return self.over - self.closed
+
+    @property
+    def percent(self) -> int:
+        """Closed of those that are over, rounded down: only all of them are a hundred."""
+        return 100 * self.closed // self.over if self.over else 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receivables:
+    """What customers owe: USD open and overdue, and open invoices of which a payment failed."""
+
+    open: Decimal
+    open_count: int
+    overdue: Decimal
+    overdue_count: int
+    failed_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """What needs somebody: pushes to Stripe and events from there given up, periods not closed."""
+
+    invoices: int
+    credit_notes: int
+    profiles: int
+    events: int
+    close_failures: int
+
+
+def closing_of_month(start: datetime, *, at: datetime) -> MonthClosing:
+    """How far closing has come with the periods that end in a month."""
+    ends = BillingPeriod.objects.filter(period_end__gte=start, period_end__lt=next_month(start))
+    over = Q(period_end__lte=at)
+    counted = ends.aggregate(
+        over=Count("pk", filter=over),
+        closed=Count("pk", filter=over & Q(closed_at__isnull=False)),
+        running=Count("pk", filter=~over),
+    )
+    return MonthClosing(start=start, **counted)
+
+
+def invoiced_between(*, start: datetime, end: datetime) -> Decimal | None:
+    """USD before tax of the invoices finalized in [start, end), voided ones left out; None if there are none.
+
+    Fees, usage beyond what is included, markup and adjustments; credits that paid them are not taken off.
+    """
+    found = BillingHistory.objects.filter(finalized_at__gte=start, finalized_at__lt=end)
+    summed: Decimal | None = found.exclude(state=InvoiceState.VOID).aggregate(sum=Sum("subtotal"))["sum"]
+    return summed
+
+
+def receivables(*, at: datetime) -> Receivables:
+    """What is owed at `at`."""
+    remaining = F("amount_due") - F("amount_credited") - F("amount_paid")
+    overdue = Q(due_at__lt=at)
+    summed = BillingHistory.objects.filter(state=InvoiceState.OPEN).aggregate(
+        open_count=Count("pk"),
+        overdue_count=Count("pk", filter=overdue),
+        failed_count=Count("pk", filter=Q(collection__failed_attempts__gt=0)),
+        open_sum=Sum(remaining),
+        overdue_sum=Sum(remaining, filter=overdue),
+    )
+    return Receivables(
+        open=summed["open_sum"] or ZERO,
+        open_count=summed["open_count"],
+        overdue=summed["overdue_sum"] or ZERO,
+        overdue_count=summed["overdue_count"],
+        failed_count=summed["failed_count"],
+    )
+
+
+def stuck() -> Stuck:
+    """What waits for somebody to look."""
+    return Stuck(
+        invoices=InvoiceCollection.objects.filter(PARKED).count(),
+        credit_notes=CreditNote.objects.filter(PARKED).count(),
+        profiles=BillingProfile.objects.filter(PARKED).count(),
+        events=StripeEvent.objects.filter(state=StripeEventState.PARKED).count(),
+        close_failures=CloseFailure.objects.count(),
+    )

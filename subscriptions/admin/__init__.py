@@ -1,5 +1,29 @@
 """The admin of the subscriptions app, by room. Every write goes through its operation."""
 
-from subscriptions.admin import accounts, overrides, plans, subscriptions, versions
+from subscriptions.admin import (
+    accounts,
+    adjustments,
+    closing,
+    collection,
+    credits,
+    invoices,
+    overrides,
+    payments,
+    plans,
+    subscriptions,
+    versions,
+)
 
-__all__ = ["accounts", "overrides", "plans", "subscriptions", "versions"]
+__all__ = [
+    "accounts",
+    "adjustments",
+    "closing",
+    "collection",
+    "credits",
+    "invoices",
+    "overrides",
+    "payments",
+    "plans",
+    "subscriptions",
+    "versions",
+]

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 
 from subscriptions import queries, signup
 from subscriptions.actors import of_user
-from subscriptions.admin import subscription_pages
+from subscriptions.admin import account_billing, subscription_pages
 from subscriptions.models import LimitOverride
 from usage.admin import operations
 from usage.admin.accounts import AccountAdmin
@@ -41,7 +41,10 @@ class SubscribedAccountAdmin(AccountAdmin):
     ) -> HttpResponse:
         account = self.get_object(request, object_id)
         allowed = account is not None and self.has_view_or_change_permission(request, account)
-        panels = [_subscription(account, self), _overrides(account, self)] if account and allowed else []
+        panels = []
+        if account is not None and allowed:
+            billing = account_billing.panels(account, at=timezone.now())
+            panels = [_subscription(account, self), *billing, _overrides(account, self)]
         context = {**(extra_context or {}), "panels": panels}
         return super().change_view(request, object_id, form_url, context)
 

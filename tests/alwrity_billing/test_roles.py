@@ -6,8 +6,17 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from subscriptions import plans
-from subscriptions.models import LimitOverride, PlanVersion, SubscriptionPlan, UserSubscription
+from subscriptions import month_close, plans
+from subscriptions.models import (
+    BillingHistory,
+    BillingProfile,
+    CreditGrant,
+    InvoiceItem,
+    LimitOverride,
+    PlanVersion,
+    SubscriptionPlan,
+    UserSubscription,
+)
 from tests.support.authorizing import a_limit
 from tests.support.cast import NOW, a_user, an_account
 from tests.support.subscribing import TESTS, a_plan, again, start
@@ -20,9 +29,10 @@ ROLES = ("Viewer", "Support", "Billing manager")
 
 @pytest.fixture
 def subscription() -> UserSubscription:
-    """Acme on a plan of 30 USD with five calls, of which a draft of the next version exists."""
+    """Acme on a plan of 30 USD with five calls, of which a draft of the next version exists; invoiced."""
     plan = a_plan("team", a_limit(5, name="calls"))
     subscribed = start(plan, account=an_account("acme"))
+    month_close.invoice_of(subscribed, at=NOW)
     plans.draft_of(plan, by=TESTS, at=NOW)
     return subscribed
 
@@ -55,6 +65,16 @@ def pages() -> list[str]:
         page("subscriptions_subscriptionchange_changelist"),
         page("subscriptions_limitoverride_changelist"),
         page("subscriptions_versionrollout_changelist"),
+        page("subscriptions_billinghistory_changelist"),
+        page("subscriptions_billinghistory_change", BillingHistory.objects.get().pk),
+        page("subscriptions_closefailure_changelist"),
+        page("subscriptions_invoiceitem_changelist"),
+        page("subscriptions_creditgrant_changelist"),
+        page("subscriptions_creditentry_changelist"),
+        page("subscriptions_payment_changelist"),
+        page("subscriptions_creditnote_changelist"),
+        page("subscriptions_billingprofile_changelist"),
+        page("subscriptions_stripeevent_changelist"),
         page("django_celery_results_taskresult_changelist"),
     ]
 
@@ -120,6 +140,30 @@ def change_plan(client: Client) -> bool:
     return again(subscription).plan == other
 
 
+def void_invoice(client: Client) -> bool:
+    invoice = BillingHistory.objects.get()
+    client.post(page("subscriptions_billinghistory_void", invoice.pk), {"reason": "x"})
+    invoice.refresh_from_db()
+    return invoice.state == "void"
+
+
+def give_credit(client: Client) -> bool:
+    fields = {"account": Account.objects.get().pk, "kind": "promotional", "amount": "1", "reason": "x"}
+    client.post(page("subscriptions_creditgrant_add"), fields)
+    return CreditGrant.objects.exists()
+
+
+def adjust(client: Client) -> bool:
+    fields = {"account": Account.objects.get().pk, "amount": "1", "description": "x"}
+    client.post(page("subscriptions_invoiceitem_add"), fields)
+    return InvoiceItem.objects.exists()
+
+
+def write_profile(client: Client) -> bool:
+    client.post(page("subscriptions_billingprofile_add"), {"account": Account.objects.get().pk})
+    return BillingProfile.objects.exists()
+
+
 def publish(client: Client) -> bool:
     draft = PlanVersion.objects.get(published_at=None)
     client.post(page("subscriptions_planversion_publish", draft.pk))
@@ -169,6 +213,10 @@ def make_superuser(client: Client) -> bool:
         (pause_the_account, "Support"),
         (cancel, "Billing manager"),
         (change_plan, "Billing manager"),
+        (void_invoice, "Billing manager"),
+        (give_credit, "Billing manager"),
+        (adjust, "Billing manager"),
+        (write_profile, "Billing manager"),
         (publish, "Billing manager"),
         (edit_terms, "Billing manager"),
         (retire, "Billing manager"),

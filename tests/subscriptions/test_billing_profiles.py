@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from subscriptions import billing_profiles
-from subscriptions.models import BillingProfile
+from subscriptions.models import BillingProfile, InvoiceCollection
 from tests.support.cast import NOW, an_account
 from tests.support.staff_invoices import a_profile, afresh, an_invoice
 from tests.support.subscribing import TESTS
@@ -80,6 +80,17 @@ def test_a_held_card_is_let_go_with_a_reason() -> None:
 
     profile.refresh_from_db()
     assert (profile.hold_reason, profile.updated_at) == ("", NOW + timedelta(days=1))
+
+
+def test_what_is_open_is_charged_again_with_the_hold_gone() -> None:
+    invoice = an_invoice()
+    profile = a_profile(invoice.account, hold_reason="Disputed a payment.")
+    waiting = InvoiceCollection.objects.filter(invoice=invoice)
+    waiting.update(push_at=None)
+
+    billing_profiles.lift_hold(profile, reason="Settled.", at=NOW, by=TESTS)
+
+    assert waiting.get().push_at == NOW
 
 
 def test_what_is_not_held_cannot_be_let_go() -> None:

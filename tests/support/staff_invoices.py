@@ -1,12 +1,20 @@
 """Invoices as staff find them: of a plan's first fee, 30 USD unless told otherwise."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.db.models import Q
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from subscriptions import month_close, payments
 from subscriptions.models import BillingHistory, BillingProfile, SubscriptionPlan
 from subscriptions.payments import Charge
-from tests.support.cast import NOW, an_account
+from tests.support.cast import NOW, a_user, an_account
 from tests.support.subscribing import a_plan, start
 from usage.models import Account
 
@@ -68,3 +76,31 @@ def a_profile(account: Account, **fields: object) -> BillingProfile:
 def afresh(invoice: BillingHistory) -> BillingHistory:
     """The invoice as the database has it now."""
     return BillingHistory.objects.select_related("account").get(pk=invoice.pk)
+
+
+def a_clerk(*permissions: str) -> Client:
+    """Somebody of staff who may look at everything that is sold, and do what is named."""
+    user = a_user("clerk", is_staff=True)
+    seen = Q(codename__startswith="view_") | Q(codename__in=permissions)
+    user.user_permissions.set(Permission.objects.filter(seen))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def offered(client: Client, address: str, names: Iterable[str]) -> set[str]:
+    """Which of the buttons so named the page has."""
+    shown = client.get(address).content.decode()
+    return {name for name in names if f'/{name}/"' in shown}
+
+
+def queries_of(client: Client, address: str) -> list[str]:
+    """The statements that showing a page takes."""
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(address).status_code == 200
+    return [each["sql"] for each in asked.captured_queries]
+
+
+def history() -> list[str]:
+    """What the admin's history says, oldest first."""
+    return list(LogEntry.objects.order_by("id").values_list("change_message", flat=True))

@@ -1,7 +1,7 @@
 """Pages of the admin that run an operation: what it will do, what it needs to know, and a button.
 
-An operation says what is wrong in words; they are shown above the form, and nothing has happened then. What
-it did is kept in the object's history.
+An operation says what is wrong in words; they are shown beside the field they begin with, or else above the
+form, and nothing has happened then. What it did is kept in the object's history.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -65,7 +65,7 @@ def run(
         try:
             told = operation.act(form.cleaned_data)
         except BillingError as wrong:
-            form.add_error(None, wrong.message)
+            _tell(form, wrong)
         else:
             if about is not None:
                 admin.log_change(request, about, told)
@@ -82,6 +82,15 @@ def run(
         "back": page_of(about, admin=admin),
     }
     return TemplateResponse(request, TEMPLATE, context)
+
+
+def _tell(form: forms.Form, wrong: BillingError) -> None:
+    """Show what is wrong: "amount: too large." belongs to the field of that name."""
+    field, _, told = wrong.message.partition(": ")
+    if told and field in form.fields:
+        form.add_error(field, told)
+    else:
+        form.add_error(None, wrong.message)
 
 
 def found(admin: "ModelAdmin[Row]", request: HttpRequest, object_id: str) -> Row:

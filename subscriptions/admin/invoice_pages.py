@@ -1,0 +1,103 @@
+"""What staff can do about an invoice, each as a page: its form, what it shows, what it does."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from subscriptions import credit_notes, payments, settling
+from subscriptions.actors import Actor
+from subscriptions.admin.base import dollars
+from subscriptions.admin.forms import ReasonForm
+from subscriptions.admin.money_forms import CreditNoteForm, PaymentForm
+from subscriptions.models import BillingHistory, CreditNoteKind
+from usage.admin.operations import Operation, Panel
+
+Cleaned = Mapping[str, Any]
+# Makes the page for an invoice, and for whoever is at work.
+Maker = Callable[[BillingHistory, Actor], Operation]
+
+
+def record_payment(invoice: BillingHistory, by: Actor) -> Operation:
+    def act(cleaned: Cleaned) -> str:
+        paid = payments.record_by_hand(invoice, **cleaned, at=timezone.now(), by=by)
+        return f"{dollars(paid.amount)} USD received for {invoice} by {paid.method}. {paid.reference}".strip()
+
+    remaining = invoice.amount_remaining
+    return Operation(
+        title=f"Record a payment of {invoice}",
+        explanation=f"For money that did not come through Stripe. {dollars(remaining)} USD are open; once "
+        "all of it is paid, nobody is charged any more and a subscription that waited for it goes on.",
+        form=PaymentForm,
+        initial={"amount": f"{remaining:.2f}"},
+        act=act,
+        submit="Record the payment",
+    )
+
+
+def credit_note(invoice: BillingHistory, by: Actor) -> Operation:
+    most = {kind: credit_notes.creditable(invoice, kind) for kind in CreditNoteKind}
+    possible = [kind for kind in CreditNoteKind if most[kind]]
+
+    def act(cleaned: Cleaned) -> str:
+        note = credit_notes.issue(
+            invoice,
+            kind=CreditNoteKind(cleaned["kind"]),
+            amount=cleaned["amount"],
+            reason=cleaned["reason"],
+            at=timezone.now(),
+            by=by,
+        )
+        what = note.get_kind_display().lower()
+        return f"{note}: {dollars(note.amount)} USD of {invoice}, {what}. {note.reason}"
+
+    return Operation(
+        title=f"Credit note to {invoice}",
+        explanation="A credit note gets a number, is sent to Stripe, and can never be changed or taken back.",
+        form=CreditNoteForm,
+        initial={"kind": possible[0]} if possible else {},
+        act=act,
+        submit="Issue the credit note",
+        panels=[
+            Panel(
+                title="What can be credited",
+                headers=["what it does", "at most (USD)"],
+                rows=[[kind.label, dollars(most[kind])] for kind in possible],
+                note="" if possible else "Nothing of it, as it stands.",
+            )
+        ],
+        is_dangerous=True,
+    )
+
+
+def void(invoice: BillingHistory, by: Actor) -> Operation:
+    def act(cleaned: Cleaned) -> str:
+        settling.void(invoice, at=timezone.now(), by=by, reason=cleaned["reason"])
+        return f"{invoice} is void. {cleaned['reason']}"
+
+    return Operation(
+        title=f"Void {invoice}",
+        explanation=f"Waives the {dollars(invoice.amount_remaining)} USD that are open, for good; "
+        f"{dollars(invoice.credit_applied)} USD of credits go back to the account. The number stays taken. A "
+        "subscription that waited for it goes on.",
+        form=ReasonForm,
+        act=act,
+        submit="Void the invoice",
+        is_dangerous=True,
+    )
+
+
+def give_up(invoice: BillingHistory, by: Actor) -> Operation:
+    def act(cleaned: Cleaned) -> str:
+        settling.give_up(invoice, at=timezone.now(), by=by, reason=cleaned["reason"])
+        return f"{invoice} is uncollectible. {cleaned['reason']}"
+
+    return Operation(
+        title=f"Give up {invoice}",
+        explanation=f"Nobody is charged the {dollars(invoice.amount_remaining)} USD any more. They stay "
+        "owed: a payment can still be recorded, and the invoice voided.",
+        form=ReasonForm,
+        act=act,
+        submit="Give it up",
+        is_dangerous=True,
+    )

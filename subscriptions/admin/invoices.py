@@ -1,0 +1,221 @@
+"""Invoices: how they stand, all that is behind them, and what staff can do about one."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.decorators import action, display
+
+from subscriptions import credit_notes
+from subscriptions.actors import of_user
+from subscriptions.admin import invoice_pages, invoice_panels
+from subscriptions.admin.base import SETTLE, RowsOfAccounts, dollars, minute, span
+from subscriptions.core.invoices import InvoiceState, allows
+from subscriptions.models import BillingHistory, CreditNoteKind
+from usage.admin import operations
+from usage.admin.base import staff_user
+
+COLOURS = {
+    InvoiceState.OPEN.value: "warning",
+    InvoiceState.PAID.value: "success",
+    InvoiceState.UNCOLLECTIBLE.value: "danger",
+    InvoiceState.DRAFT.value: "info",
+}
+
+
+class AttentionFilter(admin.SimpleListFilter):
+    """Open invoices that do not get paid by themselves."""
+
+    title = "what is wrong"
+    parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("overdue", "Overdue"), ("failed", "Payment failed"), ("parked", "Push to Stripe parked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "overdue":
+                return queryset.filter(state=InvoiceState.OPEN, due_at__lt=timezone.now())
+            case "failed":
+                return queryset.filter(state=InvoiceState.OPEN, collection__failed_attempts__gt=0)
+            case "parked":
+                return queryset.filter(collection__push_at__isnull=True).exclude(collection__push_error="")
+        return queryset
+
+
+@admin.register(BillingHistory)
+class InvoiceAdmin(RowsOfAccounts):
+    """Nobody edits an invoice: what may happen to one is an operation, noted in its timeline."""
+
+    list_display = [
+        "name", "account", "shown_state", "reason", "period", "shown_total", "shown_due", "shown_remaining",
+        "finalized",
+    ]  # fmt: skip
+    list_filter = ["state", "reason", AttentionFilter, ("finalized_at", RangeDateFilter)]
+    named_by = ["number"]
+    search_help_text = "Number, or the account's name or id"
+    fieldsets = [
+        (None, {"fields": [("account", "shown_state"), ("reason", "period"), "plan_version"]}),
+        (
+            "Amounts in USD",
+            {
+                "fields": [
+                    ("shown_subtotal", "shown_tax", "shown_total"),
+                    ("shown_credit", "shown_due"),
+                    ("shown_credited", "shown_paid", "shown_remaining"),
+                ]
+            },
+        ),
+        ("Times (UTC)", {"fields": [("created", "finalized", "due_by"), ("paid", "ended")]}),
+        ("Parties, as of the day it was finalized", {"fields": [("from_whom", "to_whom")]}),
+    ]
+    readonly_fields = [
+        "shown_state", "period", "shown_subtotal", "shown_tax", "shown_total", "shown_credit", "shown_due",
+        "shown_credited", "shown_paid", "shown_remaining", "created", "finalized", "due_by", "paid", "ended",
+        "from_whom", "to_whom",
+    ]  # fmt: skip
+    actions_detail = ["record_payment", "credit_note", "adjust", "void", "give_up"]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        invoice = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if invoice is not None and self.has_view_permission(request, invoice):
+            context["panels"] = invoice_panels.of(invoice)
+        answer: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return answer
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
+        """Only what can be done to it as it stands."""
+        invoice = BillingHistory.objects.filter(pk=object_id).first()
+        if invoice is None:
+            return []
+        possible = _possible(invoice)
+        return [each for each in super().get_actions_detail(request, object_id) if each.path in possible]
+
+    # --- Columns ---
+
+    @admin.display(description="number", ordering="number")
+    def name(self, invoice: BillingHistory) -> str:
+        return invoice.number or f"draft {invoice.pk}"
+
+    @display(description="state", ordering="state", label=COLOURS)
+    def shown_state(self, invoice: BillingHistory) -> tuple[str, str]:
+        return invoice.state, invoice.get_state_display()
+
+    @admin.display(description="period", ordering="period_start")
+    def period(self, invoice: BillingHistory) -> str:
+        return span(invoice.period_start, invoice.period_end)
+
+    @admin.display(description="subtotal")
+    def shown_subtotal(self, invoice: BillingHistory) -> str:
+        return dollars(invoice.subtotal)
+
+    @admin.display(description="tax")
+    def shown_tax(self, invoice: BillingHistory) -> str:
+        return dollars(invoice.tax)
+
+    @admin.display(description="total")
+    def shown_total(self, invoice: BillingHistory) -> str:
+        return dollars(invoice.total)
+
+    @admin.display(description="credits taken")
+    def shown_credit(self, invoice: BillingHistory) -> str:
+        return dollars(invoice.credit_applied)
+
+    @admin.display(description="due")
+    def shown_due(self, invoice: BillingHistory) -> str:
+        return dollars(invoice.amount_due)
+
+    @admin.display(description="credited by notes")
+    def shown_credited(self, invoice: BillingHistory) -> str:
+        return dollars(invoice.amount_credited)
+
+    @admin.display(description="paid")
+    def shown_paid(self, invoice: BillingHistory) -> str:
+        return dollars(invoice.amount_paid)
+
+    @admin.display(description="remaining")
+    def shown_remaining(self, invoice: BillingHistory) -> str:
+        return dollars(invoice.amount_remaining)
+
+    @admin.display(description="drafted")
+    def created(self, invoice: BillingHistory) -> str:
+        return minute(invoice.created_at)
+
+    @admin.display(description="finalized", ordering="finalized_at")
+    def finalized(self, invoice: BillingHistory) -> str:
+        return minute(invoice.finalized_at)
+
+    @admin.display(description="due by")
+    def due_by(self, invoice: BillingHistory) -> str:
+        return minute(invoice.due_at)
+
+    @admin.display(description="paid at")
+    def paid(self, invoice: BillingHistory) -> str:
+        return minute(invoice.paid_at)
+
+    @admin.display(description="voided or given up")
+    def ended(self, invoice: BillingHistory) -> str:
+        return minute(invoice.ended_at)
+
+    @admin.display(description="from")
+    def from_whom(self, invoice: BillingHistory) -> str:
+        return invoice_panels.party(invoice.seller)
+
+    @admin.display(description="to")
+    def to_whom(self, invoice: BillingHistory) -> str:
+        return invoice_panels.party(invoice.bill_to)
+
+    # --- Buttons ---
+
+    @action(description="Record a payment", url_path="record-payment", permissions=SETTLE)
+    def record_payment(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._run(request, object_id, invoice_pages.record_payment)
+
+    @action(description="Credit note", url_path="credit-note", permissions=SETTLE)
+    def credit_note(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._run(request, object_id, invoice_pages.credit_note)
+
+    @action(description="Adjust the next invoice", url_path="adjust", permissions=SETTLE)
+    def adjust(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        invoice: BillingHistory = operations.found(self, request, object_id)
+        return operations.to_add_page(
+            "subscriptions", "invoiceitem", account=invoice.account_id, corrects=invoice.number or ""
+        )
+
+    @action(description="Void", url_path="void", permissions=SETTLE)
+    def void(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._run(request, object_id, invoice_pages.void)
+
+    @action(description="Give up", url_path="give-up", permissions=SETTLE)
+    def give_up(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._run(request, object_id, invoice_pages.give_up)
+
+    def _run(self, request: HttpRequest, object_id: str, make: invoice_pages.Maker) -> HttpResponse:
+        invoice: BillingHistory = operations.found(self, request, object_id)
+        operation = make(invoice, of_user(staff_user(request)))
+        return operations.run(operation, admin=self, request=request, about=invoice)
+
+
+def _possible(invoice: BillingHistory) -> set[str]:
+    """The paths of the buttons that its state allows."""
+    state = InvoiceState(invoice.state)
+    if state is InvoiceState.DRAFT:
+        return set()
+    checks = {
+        "record-payment": allows(state, InvoiceState.PAID),
+        "void": allows(state, InvoiceState.VOID) and not invoice.amount_paid,
+        "give-up": allows(state, InvoiceState.UNCOLLECTIBLE),
+        "credit-note": any(credit_notes.creditable(invoice, kind) for kind in CreditNoteKind),
+        "adjust": True,
+    }
+    return {path for path, is_possible in checks.items() if is_possible}
