@@ -95,6 +95,7 @@ UNFOLD = {
     "SITE_TITLE": "ALwrity Billing",
     "SITE_HEADER": "ALwrity Billing",
     "SITE_SYMBOL": "speed",
+    "STYLES": [lambda request: static("css/admin.css")],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": FAVICON}],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

@@ -4,12 +4,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import Count, F, Sum
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from subscriptions import credits, dunning, previews
-from subscriptions.admin.base import LINK, dollars, link, list_page, minute, span
+from subscriptions.admin.base import LINK, add_page, dollars, link, list_page, minute, span
 from subscriptions.core.invoices import InvoiceState
-from subscriptions.models import BillingHistory, BillingProfile, CreditGrant
+from subscriptions.models import BillingHistory, BillingProfile, CreditGrant, InvoiceItem
 from subscriptions.previews import Upcoming
 from usage.admin.operations import Panel
 from usage.core.money import ZERO
@@ -19,31 +19,55 @@ LATEST = 10
 MAX_LINES = 100
 
 
-def panels(account: Account, *, at: datetime) -> list[Panel]:
-    """How `account` stands at `at`."""
-    return [_standing(account, at=at), _upcoming(previews.upcoming(account, at=at)), _invoices(account)]
-
-
-def _standing(account: Account, *, at: datetime) -> Panel:
-    """Card, credit and what is owed, name and value."""
-    profile = BillingProfile.objects.filter(account=account).first()
-    rows = [
-        ["Card", _card(profile)],
-        ["Credit (USD)", _linked(CreditGrant, account, dollars(credits.balance_of(account, at=at)))],
-        ["Open (USD)", _owed(account)],
-        ["In arrears", "yes: a payment of an open invoice failed" if dunning.in_arrears(account) else "no"],
+def panels(account: Account, *, at: datetime, may_settle: bool) -> list[Panel]:
+    """How `account` stands at `at`; who may settle is led to what can be done about it."""
+    return [
+        _standing(account, at=at, may_settle=may_settle),
+        _upcoming(previews.upcoming(account, at=at)),
+        _invoices(account),
     ]
-    if profile is not None and profile.hold_reason:
-        rows.append(["Not charged", profile.hold_reason])
-    return Panel(title="Billing", rows=rows)
+
+
+def _standing(account: Account, *, at: datetime, may_settle: bool) -> Panel:
+    """Card, credit and what is owed."""
+    profile = BillingProfile.objects.filter(account=account).first()
+    return Panel(
+        title="Billing",
+        headers=["card", "held back", "credit (USD)", "open (USD)", "in arrears"],
+        rows=[
+            [
+                _card(profile),
+                (profile.hold_reason if profile else "") or "no",
+                format_html(
+                    LINK,
+                    list_page(CreditGrant, q=account.external_id),
+                    dollars(credits.balance_of(account, at=at)),
+                ),
+                _owed(account),
+                "yes: a payment of an open invoice failed" if dunning.in_arrears(account) else "no",
+            ]
+        ],
+        note=_ways(account, has_profile=profile is not None) if may_settle else "",
+    )
+
+
+def _ways(account: Account, *, has_profile: bool) -> str:
+    """Where to act: add pages that know the account."""
+    ways = [("Give a credit", CreditGrant), ("Adjust the next invoice", InvoiceItem)]
+    if not has_profile:
+        ways.append(("Say whom invoices go to", BillingProfile))
+    return format_html_join(
+        " · ", LINK, ((add_page(model, account=account.pk), text) for text, model in ways)
+    )
 
 
 def _card(profile: BillingProfile | None) -> str:
     if profile is None:
         return "none"
     expires = f", {profile.card_exp_year}-{profile.card_exp_month:02}" if profile.card_exp_year else ""
-    name = f"{profile.card_brand} {profile.card_last4}{expires}" if profile.has_card else "none"
-    return format_html("{} ({})", name, link(profile, "billing profile"))
+    return link(
+        profile, f"{profile.card_brand} {profile.card_last4}{expires}" if profile.has_card else "none"
+    )
 
 
 def _owed(account: Account) -> str:
@@ -52,10 +76,6 @@ def _owed(account: Account) -> str:
     owed = found.aggregate(count=Count("pk"), sum=Sum(remaining))
     amount: Decimal = owed["sum"] or ZERO
     return f"{dollars(amount)} on {owed['count']}" if owed["count"] else dollars(amount)
-
-
-def _linked(model: type[CreditGrant], account: Account, text: str) -> str:
-    return format_html(LINK, list_page(model, q=account.external_id), text)
 
 
 def _upcoming(upcoming: Upcoming | None) -> Panel:

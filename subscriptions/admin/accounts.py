@@ -43,7 +43,8 @@ class SubscribedAccountAdmin(AccountAdmin):
         allowed = account is not None and self.has_view_or_change_permission(request, account)
         panels = []
         if account is not None and allowed:
-            billing = account_billing.panels(account, at=timezone.now())
+            may_settle = request.user.has_perm("subscriptions.settle_billinghistory")
+            billing = account_billing.panels(account, at=timezone.now(), may_settle=may_settle)
             panels = [_subscription(account, self), *billing, _overrides(account, self)]
         context = {**(extra_context or {}), "panels": panels}
         return super().change_view(request, object_id, form_url, context)

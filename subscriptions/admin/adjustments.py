@@ -110,7 +110,7 @@ class AdjustmentAdmin(RowsOfAccounts):
             adjustments.withdraw(
                 item, reason=cleaned["reason"], at=timezone.now(), by=of_user(staff_user(request))
             )
-            return f"{item} is withdrawn. {cleaned['reason']}"
+            return f"Withdrawn: {item}. {cleaned['reason']}"
 
         operation = Operation(
             title=f"Withdraw {item.description}",

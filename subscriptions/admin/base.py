@@ -86,16 +86,21 @@ def exact(amount: Decimal) -> str:
     return format_amount(amount)
 
 
+def unbroken(text: str) -> str:
+    """`text` on one line, also in a narrow column."""
+    return format_html(UNBROKEN, text)
+
+
 def minute(moment: datetime | None) -> str:
-    return "" if moment is None else format_html(UNBROKEN, f"{moment:%Y-%m-%d %H:%M}")
+    return "" if moment is None else unbroken(f"{moment:%Y-%m-%d %H:%M}")
 
 
 def day(moment: datetime) -> str:
-    return format_html(UNBROKEN, f"{moment:%Y-%m-%d}")
+    return unbroken(f"{moment:%Y-%m-%d}")
 
 
 def span(start: datetime, end: datetime) -> str:
-    return format_html("{} – {}", day(start), day(end))
+    return format_html("<span>{} – {}</span>", day(start), day(end))
 
 
 def link(target: Model | None, text: object = "") -> str:
@@ -111,3 +116,9 @@ def list_page(model: type[Model], **query: object) -> str:
     """The address of a model's list, filtered by `query`."""
     options = model._meta
     return reverse(f"admin:{options.app_label}_{options.model_name}_changelist", query=query or None)
+
+
+def add_page(model: type[Model], **initial: object) -> str:
+    """The address of a model's add page, its form filled in with `initial`."""
+    options = model._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_add", query=initial)

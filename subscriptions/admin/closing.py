@@ -42,7 +42,6 @@ class ClosingAdmin(RowsOfAccounts):
         context = {
             **self.admin_site.each_context(request),
             "title": "Month close",
-            "opts": self.opts,
             "cards": _cards(progress),
             "months": _months(at),
             "panels": [_failures(), _drafts()],

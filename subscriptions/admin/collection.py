@@ -182,13 +182,11 @@ class StripeEventAdmin(RowsOfAccounts):
     ordering = ["-received_at"]
     search_help_text = "Id of the event"
     fieldsets = [
-        (None, {"fields": [("event_id", "type"), ("object_id", "livemode"), ("shown_state", "attempts")]}),
-        ("Times (UTC)", {"fields": [("happened", "received", "next_attempt", "processed")]}),
+        (None, {"fields": [("event_id", "type"), ("object_id", "livemode"), ("state", "attempts")]}),
+        ("Times (UTC)", {"fields": [("happened", "received"), ("next_attempt", "processed")]}),
         (None, {"fields": ["error", "shown_body"]}),
     ]
-    readonly_fields = [
-        "shown_state", "happened", "received", "next_attempt", "processed", "shown_body",
-    ]  # fmt: skip
+    readonly_fields = ["happened", "received", "next_attempt", "processed", "shown_body"]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -37,7 +37,7 @@ def record_payment(invoice: BillingHistory, by: Actor) -> Operation:
 
 def credit_note(invoice: BillingHistory, by: Actor) -> Operation:
     most = {kind: credit_notes.creditable(invoice, kind) for kind in CreditNoteKind}
-    possible = [kind for kind in CreditNoteKind if most[kind]]
+    possible = [kind for kind, amount in most.items() if amount]
 
     def act(cleaned: Cleaned) -> str:
         note = credit_notes.issue(
@@ -62,8 +62,7 @@ def credit_note(invoice: BillingHistory, by: Actor) -> Operation:
             Panel(
                 title="What can be credited",
                 headers=["what it does", "at most (USD)"],
-                rows=[[kind.label, dollars(most[kind])] for kind in possible],
-                note="" if possible else "Nothing of it, as it stands.",
+                rows=[[kind.label, dollars(amount)] for kind, amount in most.items()],
             )
         ],
         is_dangerous=True,

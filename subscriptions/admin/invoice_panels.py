@@ -1,6 +1,6 @@
 """What is behind an invoice, as tables: lines, timeline, payments, credits, credit notes, collection."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.html import format_html
@@ -9,10 +9,13 @@ from subscriptions.admin.base import dollars, exact, link, minute, span
 from subscriptions.models import BillingHistory, InvoiceCollection, InvoiceLine
 from usage.admin.operations import Panel
 
-# No page of an invoice is longer; the rest is in its lines' own list of the database.
+# A page shows no more of each.
 MAX_ROWS = 300
 SHOWN_OF_HASH = 12
-HASH = '{} <span class="font-mono" title="{}">{}…</span>'
+HASH = '<span>{} <span class="font-mono" title="{}">{}…</span></span>'
+OUTSIDE = (
+    '<a class="text-primary-600 dark:text-primary-500" rel="noreferrer" target="_blank" href="{}">{}</a>'
+)
 
 
 def of(invoice: BillingHistory) -> list[Panel]:
@@ -49,16 +52,24 @@ def _lines(invoice: BillingHistory) -> Panel:
 
 
 def _line(line: InvoiceLine) -> list[str]:
-    quantity = "" if line.quantity is None else f"{exact(line.quantity)} {line.unit}".strip()
     return [
         line.get_kind_display(),
         line.description,
-        quantity,
+        _quantity(line),
         span(line.period_start, line.period_end),
         exact(line.precise_amount),
         dollars(line.amount),
         _evidence(line),
     ]
+
+
+def _quantity(line: InvoiceLine) -> str:
+    """How much of what, such as "6,800,000 × token"."""
+    if line.quantity is None:
+        return ""
+    whole, _, rest = exact(line.quantity).partition(".")
+    count = f"{int(whole):,}.{rest}" if rest else f"{int(whole):,}"
+    return f"{count} × {line.unit}" if line.unit else count
 
 
 def _evidence(line: InvoiceLine) -> str:
@@ -89,7 +100,7 @@ def _timeline(invoice: BillingHistory) -> Panel:
 def _payments(invoice: BillingHistory) -> Panel:
     return Panel(
         title="Payments",
-        headers=["when (UTC)", "state", "USD", "refunded", "by", "reference", "failure", "who"],
+        headers=["when (UTC)", "state", "USD", "refunded", "how", "reference", "failure", "who"],
         rows=[
             [
                 link(each, f"{each.at:%Y-%m-%d %H:%M}"),
@@ -148,26 +159,36 @@ def _corrections(invoice: BillingHistory) -> Panel:
 
 def _collection(invoice: BillingHistory) -> list[Panel]:
     known = InvoiceCollection.objects.filter(invoice=invoice).first()
-    return [] if known is None else [Panel(title="Collection at Stripe", rows=list(_told(known)))]
+    return [] if known is None else [_charges(known), _push(known)]
 
 
-def _told(known: InvoiceCollection) -> Iterable[list[str]]:
-    """What there is to say of a collection, name and value."""
-    failure = f"{known.last_failure} ({known.last_failure_code})" if known.last_failure_code else ""
-    at_stripe = f"{known.stripe_invoice_id}, {known.stripe_status}" if known.stripe_invoice_id else "no"
-    said = {
-        "Known to Stripe": at_stripe,
-        "Attempts to charge": f"{known.payment_attempts}, of which {known.failed_attempts} failed",
-        "Next attempt (UTC)": minute(known.next_payment_at) or "none",
-        "Last failure": failure,
-        "Next push (UTC)": minute(known.push_at) or "nothing to push",
-        "Failed pushes": str(known.push_attempts or ""),
-        "Push error": known.push_error,
-    }
-    if known.hosted_url:
-        said["Page for the customer"] = format_html(
-            '<a class="text-primary-600 dark:text-primary-500 break-all" rel="noreferrer" href="{}">{}</a>',
-            known.hosted_url,
-            known.hosted_url,
-        )
-    return [[name, value] for name, value in said.items() if value]
+def _charges(known: InvoiceCollection) -> Panel:
+    at_stripe = f"{known.stripe_invoice_id}, {known.stripe_status}" if known.stripe_invoice_id else "none yet"
+    failure = f"{known.last_failure} ({known.last_failure_code})" if known.last_failure_code else "none"
+    return Panel(
+        title="Collection at Stripe",
+        headers=["invoice there", "attempts to charge", "failed", "last failure", "next attempt (UTC)"],
+        rows=[
+            [
+                format_html(OUTSIDE, known.hosted_url, at_stripe) if known.hosted_url else at_stripe,
+                str(known.payment_attempts),
+                str(known.failed_attempts),
+                failure,
+                minute(known.next_payment_at) or "none",
+            ]
+        ],
+    )
+
+
+def _push(known: InvoiceCollection) -> Panel:
+    return Panel(
+        title="Push to Stripe",
+        headers=["next push (UTC)", "failures since the last success", "last error"],
+        rows=[
+            [
+                minute(known.push_at) or ("parked" if known.push_error else "nothing to push"),
+                str(known.push_attempts),
+                known.push_error or "none",
+            ]
+        ],
+    )

@@ -12,7 +12,7 @@ from unfold.decorators import action, display
 from subscriptions import credit_notes
 from subscriptions.actors import of_user
 from subscriptions.admin import invoice_pages, invoice_panels
-from subscriptions.admin.base import SETTLE, RowsOfAccounts, dollars, minute, span
+from subscriptions.admin.base import SETTLE, RowsOfAccounts, dollars, minute, span, unbroken
 from subscriptions.core.invoices import InvoiceState, allows
 from subscriptions.models import BillingHistory, CreditNoteKind
 from usage.admin import operations
@@ -58,7 +58,7 @@ class InvoiceAdmin(RowsOfAccounts):
     named_by = ["number"]
     search_help_text = "Number, or the account's name or id"
     fieldsets = [
-        (None, {"fields": [("account", "shown_state"), ("reason", "period"), "plan_version"]}),
+        (None, {"fields": [("account", "state"), ("reason", "period"), "plan_version"]}),
         (
             "Amounts in USD",
             {
@@ -73,7 +73,7 @@ class InvoiceAdmin(RowsOfAccounts):
         ("Parties, as of the day it was finalized", {"fields": [("from_whom", "to_whom")]}),
     ]
     readonly_fields = [
-        "shown_state", "period", "shown_subtotal", "shown_tax", "shown_total", "shown_credit", "shown_due",
+        "period", "shown_subtotal", "shown_tax", "shown_total", "shown_credit", "shown_due",
         "shown_credited", "shown_paid", "shown_remaining", "created", "finalized", "due_by", "paid", "ended",
         "from_whom", "to_whom",
     ]  # fmt: skip
@@ -105,7 +105,7 @@ class InvoiceAdmin(RowsOfAccounts):
 
     @admin.display(description="number", ordering="number")
     def name(self, invoice: BillingHistory) -> str:
-        return invoice.number or f"draft {invoice.pk}"
+        return unbroken(invoice.number or f"draft {invoice.pk}")
 
     @display(description="state", ordering="state", label=COLOURS)
     def shown_state(self, invoice: BillingHistory) -> tuple[str, str]:
@@ -133,7 +133,8 @@ class InvoiceAdmin(RowsOfAccounts):
 
     @admin.display(description="due")
     def shown_due(self, invoice: BillingHistory) -> str:
-        return dollars(invoice.amount_due)
+        # Credits are taken when it is finalized: before, nobody knows.
+        return "" if invoice.number is None else dollars(invoice.amount_due)
 
     @admin.display(description="credited by notes")
     def shown_credited(self, invoice: BillingHistory) -> str:
@@ -145,13 +146,14 @@ class InvoiceAdmin(RowsOfAccounts):
 
     @admin.display(description="remaining")
     def shown_remaining(self, invoice: BillingHistory) -> str:
-        return dollars(invoice.amount_remaining)
+        owed = invoice.state not in (InvoiceState.DRAFT, InvoiceState.VOID)
+        return dollars(invoice.amount_remaining) if owed else ""
 
     @admin.display(description="drafted")
     def created(self, invoice: BillingHistory) -> str:
         return minute(invoice.created_at)
 
-    @admin.display(description="finalized", ordering="finalized_at")
+    @admin.display(description="finalized (UTC)", ordering="finalized_at")
     def finalized(self, invoice: BillingHistory) -> str:
         return minute(invoice.finalized_at)
 

@@ -31,19 +31,20 @@ class PaymentAdmin(RowsOfAccounts):
     by_invoice = True
     search_help_text = "Number of an invoice, Stripe's charge or payment intent, or the account's name or id"
     fieldsets = [
-        (None, {"fields": [("account", "of"), ("shown_state", "when"), ("shown_amount", "shown_refunded")]}),
+        (None, {"fields": [("account", "of"), ("state", "when"), ("shown_amount", "shown_refunded")]}),
         ("How", {"fields": [("method", "reference"), ("failure_code", "failure_message"), "actor"]}),
         (
             "At Stripe",
             {
                 "fields": [
                     ("stripe_charge_id", "stripe_payment_intent_id"),
-                    ("stripe_dispute_id", "dispute_status", "fraud_warning"),
+                    ("stripe_dispute_id", "dispute_status"),
+                    "fraud_warning",
                 ]
             },
         ),
     ]
-    readonly_fields = ["of", "shown_state", "when", "shown_amount", "shown_refunded"]
+    readonly_fields = ["of", "when", "shown_amount", "shown_refunded"]
 
     @admin.display(description="when (UTC)", ordering="pk")
     def when(self, payment: Payment) -> str:
@@ -99,8 +100,9 @@ class CreditNoteAdmin(RowsOfAccounts):
             "At Stripe",
             {
                 "fields": [
-                    ("stripe_credit_note_id", "stripe_refund_id", "refund_status"),
-                    ("pushed", "push_attempts", "push_error"),
+                    ("stripe_credit_note_id", "pushed"),
+                    ("stripe_refund_id", "refund_status"),
+                    ("push_attempts", "push_error"),
                 ]
             },
         ),

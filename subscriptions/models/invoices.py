@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from subscriptions.core import invoices
 from subscriptions.models.plans import PlanVersion
 from subscriptions.models.subscriptions import SubscriptionChange
-from usage.core.money import COST_MAX_DIGITS, COST_PLACES
+from usage.core.money import COST_MAX_DIGITS, COST_PLACES, format_amount
 
 CENTS_DIGITS = 16
 
@@ -233,7 +233,7 @@ class InvoiceItem(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.description}: {self.amount} USD"
+        return f"{self.description}: {format_amount(self.amount)} USD"
 
 
 class InvoiceEventKind(models.TextChoices):

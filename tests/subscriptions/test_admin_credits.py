@@ -150,7 +150,7 @@ def test_a_waiting_adjustment_is_withdrawn_once(staff: Client) -> None:
 
     assert sum(InvoiceItem.objects.values_list("amount", flat=True)) == 0
     assert offered(staff, address, {"withdraw"}) == set()
-    assert history() == ["A wish.: 5.000000000000000000 USD is withdrawn. A mistake."]
+    assert history() == ["Withdrawn: A wish.: 5 USD. A mistake."]
 
 
 def test_without_the_permission_nothing_is_given_or_taken() -> None:
