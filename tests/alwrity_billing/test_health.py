@@ -54,12 +54,12 @@ def refuse() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_migration_that_is_not_applied_is_noticed() -> None:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("usage", "0008_period_closing")
+    recorder.record_unapplied("usage", "0009_periods_by_end")
     try:
-        with pytest.raises(health.NotReady, match=r"usage\.0008_period_closing"):
+        with pytest.raises(health.NotReady, match=r"usage\.0009_periods_by_end"):
             health.check_migrations()
     finally:
-        recorder.record_applied("usage", "0008_period_closing")
+        recorder.record_applied("usage", "0009_periods_by_end")
 
 
 @pytest.mark.django_db(transaction=True)

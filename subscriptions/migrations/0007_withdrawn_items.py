@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('subscriptions', '0005_what_was_invoiced_stays'),
+        ('subscriptions', '0006_talk_to_stripe'),
         ('usage', '0008_period_closing'),
     ]
 
