@@ -267,8 +267,15 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "BillingCycleEnum": "subscriptions.models.CycleChoices",
+        "CreditEntryKindEnum": "subscriptions.models.CreditEntryKind",
+        "CreditKindEnum": "subscriptions.models.CreditKind",
+        "CreditNoteKindEnum": "subscriptions.models.CreditNoteKind",
+        "InvoiceLineKindEnum": "subscriptions.models.LineKindChoices",
+        "InvoiceStateEnum": "subscriptions.api.invoices.FINAL_STATES",
+        "PaymentStateEnum": "subscriptions.models.PaymentState",
         "SubscriptionStatusEnum": "subscriptions.api.subscription.STATUSES",
         "TierEnum": "subscriptions.models.Tier",
+        "TransactionKindEnum": "subscriptions.api.transactions.KINDS",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

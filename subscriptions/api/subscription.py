@@ -12,10 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from subscriptions import queries
+from subscriptions import credits, invoice_queries, previews, queries
 from subscriptions.api.terms import terms_of
-from subscriptions.models import CycleChoices, StateChoices, Tier, UserSubscription
-from usage.api.amounts import CURRENCY, AmountField, NumberField
+from subscriptions.models import BillingProfile, CycleChoices, StateChoices, Tier, UserSubscription
+from usage.api.amounts import CURRENCY, AmountField, NumberField, SignedAmountField
 from usage.api.caller import account_read
 from usage.api.known_limits import LimitBarsSerializer, bars, limits_of, period_limits
 from usage.api.parameters import AccountQuery, read_query
@@ -80,8 +80,26 @@ class SubscriptionSerializer(StandingSerializer, LimitBarsSerializer):
     price = NumberField(help_text="USD for the whole period; 0 during a trial.")
 
 
+class CardSerializer(serializers.Serializer[Any]):
+    """The card that pays, as far as it may be seen."""
+
+    brand = serializers.CharField()
+    last4 = serializers.CharField()
+    exp_month = serializers.IntegerField(allow_null=True)
+    exp_year = serializers.IntegerField(allow_null=True)
+
+
+class NextInvoiceSerializer(serializers.Serializer[Any]):
+    """What the next invoice comes to if nothing more happens; GET billing/invoices/upcoming has its lines."""
+
+    due_from = serializers.DateTimeField(help_text="When it is written.")
+    total = SignedAmountField()
+    credit_applied = AmountField()
+    amount_due = AmountField()
+
+
 class BillingSubscriptionSerializer(StandingSerializer):
-    """A subscription, money as decimal strings."""
+    """A subscription, money as decimal strings, and how it is paid."""
 
     account = serializers.CharField(help_text="Its user_id.")
     currency = serializers.ChoiceField(choices=[CURRENCY])
@@ -91,6 +109,9 @@ class BillingSubscriptionSerializer(StandingSerializer):
         help_text="Those of a billing period in force, by name, whatever set them, the strictest of those "
         "that share one. null: unlimited; 0: nothing at all.",
     )
+    card = CardSerializer(allow_null=True, help_text="null: there is none.")
+    credit_balance = AmountField(help_text="What the next invoice can take before anything is charged.")
+    next_invoice = NextInvoiceSerializer(allow_null=True, help_text="null where none is to come.")
 
 
 class SubscriptionView(APIView):
@@ -114,10 +135,14 @@ class BillingSubscriptionView(APIView):
     def get(self, request: Request) -> Response:
         query = read_query(AccountQuery, request)
         account = account_read(request, query.get("user_id"))
+        at = timezone.now()
         told = {
             "account": account.external_id,
             "currency": CURRENCY,
-            "limits": period_limits(account, at=timezone.now()),
+            "limits": period_limits(account, at=at),
+            "card": _card(invoice_queries.profile_of(account)),
+            "credit_balance": credits.balance_of(account, at=at),
+            "next_invoice": _next_invoice(account, at=at),
             **standing(queries.subscription_of(account)),
         }
         return Response(BillingSubscriptionSerializer(told).data)
@@ -134,6 +159,29 @@ def standing(subscription: UserSubscription | None) -> dict[str, Any]:
     terms = terms_of(subscription)
     known = {"plan": terms.plan_name, "tier": terms.tier, "features": terms.features}
     return {**known, **(_nothing() if subscription is None else _running(subscription))}
+
+
+def _card(profile: BillingProfile | None) -> dict[str, Any] | None:
+    if profile is None or not profile.has_card:
+        return None
+    return {
+        "brand": profile.card_brand,
+        "last4": profile.card_last4,
+        "exp_month": profile.card_exp_month,
+        "exp_year": profile.card_exp_year,
+    }
+
+
+def _next_invoice(account: Account, *, at: datetime) -> dict[str, Any] | None:
+    upcoming = previews.upcoming(account, at=at)
+    if upcoming is None:
+        return None
+    return {
+        "due_from": upcoming.due_from,
+        "total": upcoming.total,
+        "credit_applied": upcoming.credit,
+        "amount_due": upcoming.amount_due,
+    }
 
 
 def _running(subscription: UserSubscription) -> dict[str, Any]:

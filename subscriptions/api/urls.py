@@ -5,12 +5,16 @@ Clients of /api/subscription/ differ on the trailing slash, so that group takes 
 
 from django.urls import path, re_path
 
+from subscriptions.api.credits import CreditsView
+from subscriptions.api.invoices import InvoicePdfView, InvoicesView, InvoiceView
 from subscriptions.api.paying import CheckoutSessionView, PaymentMethodView, PortalSessionView
 from subscriptions.api.plans import PlansView
 from subscriptions.api.renewals import RenewalHistoryView
 from subscriptions.api.status import StatusView
 from subscriptions.api.subscribe import SubscribeView
 from subscriptions.api.subscription import BillingSubscriptionView, SubscriptionView
+from subscriptions.api.transactions import TransactionsView
+from subscriptions.api.upcoming import UpcomingInvoiceView
 from subscriptions.api.webhook import webhook
 
 ACCOUNT = "(?P<user_id>[^/]+)"
@@ -32,4 +36,10 @@ urlpatterns = [
     re_path(r"^subscription/webhook/?$", webhook, name="stripe-webhook"),
     path("billing/payment-method", PaymentMethodView.as_view(), name="payment-method"),
     path("billing/subscription", BillingSubscriptionView.as_view(), name="billing-subscription"),
+    path("billing/invoices", InvoicesView.as_view(), name="billing-invoices"),
+    path("billing/invoices/upcoming", UpcomingInvoiceView.as_view(), name="billing-invoice-upcoming"),
+    path("billing/invoice/<str:invoice_id>", InvoiceView.as_view(), name="billing-invoice"),
+    path("billing/invoice/<str:invoice_id>/pdf", InvoicePdfView.as_view(), name="billing-invoice-pdf"),
+    path("billing/transactions", TransactionsView.as_view(), name="billing-transactions"),
+    path("billing/credits", CreditsView.as_view(), name="billing-credits"),
 ]

@@ -27,6 +27,7 @@ from tests.support.authorizing import an_operation
 from tests.support.cast import an_account
 from tests.support.contract import published_schema
 from tests.support.credentials import a_key
+from tests.support.invoicing import start_invoice
 from tests.support.subscribing import a_plan, subscribe
 from tests.support.usage_rows import a_log_row, a_period, a_price, a_rollup, a_summary
 from usage import authorization
@@ -45,8 +46,13 @@ ANNOUNCED: list[CheckFunction] = [
     response_schema_conformance,
 ]
 READING = [
+    "/api/billing/credits",
+    "/api/billing/invoice/{invoice_id}",
+    "/api/billing/invoices",
+    "/api/billing/invoices/upcoming",
     "/api/billing/limits",
     "/api/billing/subscription",
+    "/api/billing/transactions",
     "/api/subscription/pricing",
     "/api/subscription/renewal-history/{user_id}",
     "/api/subscription/status/{user_id}",
@@ -58,6 +64,7 @@ READING = [
     "/api/usage/history",
     "/api/usage/limits",
 ]
+OF_ACME = {"user_id": "acme", "invoice_id": "2026-000001"}
 AUTHORIZATION = "/api/usage/authorizations/{authorization_id}"
 PLANS = "/api/subscription/plans"
 SUBSCRIBE = "/api/subscription/subscribe/{user_id}"
@@ -256,15 +263,15 @@ def usage_of_acme() -> None:
     a_rollup(march.account)
     a_log_row(march)
     a_price()
-    subscribe(a_plan(), account=march.account)
+    start_invoice(subscribe(a_plan(), account=march.account))
 
 
 def cases(operation: Any, *, mode: GenerationMode) -> SearchStrategy[Any]:
     """Requests for an account made up, and for one with usage."""
     anyone: SearchStrategy[Any] = operation.as_strategy(generation_mode=mode)
-    path_parameters = {"user_id": "acme"} if "{user_id}" in operation.path else None
+    named = {name: value for name, value in OF_ACME.items() if f"{{{name}}}" in operation.path}
     acme: SearchStrategy[Any] = operation.as_strategy(
-        generation_mode=mode, path_parameters=path_parameters, query={"user_id": "acme"}
+        generation_mode=mode, path_parameters=named or None, query={"user_id": "acme"}
     )
     return anyone | acme
 

@@ -1,14 +1,18 @@
-"""The commands of docs/api.md about plans and subscriptions do what the page says they do."""
+"""The commands of docs/api.md about plans, subscriptions and invoices do what the page says they do."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 import time_machine
 
+from subscriptions import credits
+from subscriptions.models import CreditKind
 from tests.support.api_page import assert_as_shown, run, shown
 from tests.support.cast import NOW, an_account
 from tests.support.credentials import a_key
-from tests.support.subscribing import load_catalog, the_plan
+from tests.support.invoicing import metered, paid, period_invoice, start_invoice, used
+from tests.support.subscribing import TESTS, load_catalog, the_plan
 from usage.models import Account, Scope
 
 pytestmark = pytest.mark.django_db
@@ -42,3 +46,30 @@ def test_a_plan_is_chosen_and_then_told_as_the_page_says(key: str, address: str)
 
     assert_as_shown(run(choose, KEY=key, PLAN=str(the_plan("pro").pk)), chosen)
     assert_as_shown(run(look, KEY=key), told)
+
+
+def test_invoices_are_told_as_the_page_says(key: str) -> None:
+    account = Account.objects.get()
+    paid(start_invoice(metered()))
+    used("12.345678", at=NOW)
+    upcoming, to_come = shown("billing/invoices/upcoming")
+    assert_as_shown(run(upcoming, KEY=key), to_come)
+    period_invoice(account)
+
+    for address in ("billing/invoice/2026-000002", "billing/invoices?", "billing/transactions"):
+        command, told = shown(address)
+        assert_as_shown(run(command, KEY=key), told)
+
+
+def test_credits_are_told_as_the_page_says(key: str) -> None:
+    credits.grant(
+        Account.objects.get(),
+        kind=CreditKind.PROMOTIONAL,
+        amount=Decimal(25),
+        reason="Welcome.",
+        at=NOW,
+        by=TESTS,
+    )
+    command, told = shown("billing/credits")
+
+    assert_as_shown(run(command, KEY=key), told)

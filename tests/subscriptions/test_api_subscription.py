@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import time_machine
 from pytest_django import DjangoAssertNumQueries
 
-from subscriptions import changes, lifecycle, overrides
+from subscriptions import changes, credits, lifecycle, overrides
 from subscriptions.core.states import State
+from subscriptions.models import CreditKind
 from tests.support.authorizing import a_limit
 from tests.support.cast import NOW, an_account
 from tests.support.credentials import a_key
+from tests.support.invoicing import a_card
 from tests.support.posting import look
 from tests.support.subscribing import MONTHLY, TESTS, YEARLY, a_plan, subscribe
 from usage.api.known_limits import LIMIT_NAMES
@@ -187,7 +190,32 @@ def test_it_takes_few_queries(acme: Account, django_assert_num_queries: DjangoAs
     key = a_key(acme).plain
     look(OURS, key=key)
 
-    # The key, the subscription with its plan, the limits.
-    for address in (OURS, BILLING):
-        with django_assert_num_queries(3):
+    # The key, the subscription with its plan, the limits; for BILLING also the card, the credits, and eight
+    # for what the next invoice is made of.
+    for address, queries in ((OURS, 3), (BILLING, 13)):
+        with django_assert_num_queries(queries):
             assert look(address, key=key).status == 200
+
+
+def test_it_tells_how_it_is_paid(acme: Account) -> None:
+    subscribe(a_plan())
+    a_card(acme)
+    credits.grant(acme, kind=CreditKind.PREPAID, amount=Decimal(10), reason="Paid.", at=NOW, by=TESTS)
+
+    body = billed()
+
+    assert body["card"] == {"brand": "visa", "last4": "4242", "exp_month": 8, "exp_year": 2030}
+    assert body["credit_balance"] == "10"
+    # The fee of the first term, which no invoice has yet, and of the next.
+    assert body["next_invoice"] == {
+        "due_from": "2026-04-15T12:00:00Z",
+        "total": "60",
+        "credit_applied": "10",
+        "amount_due": "50",
+    }
+
+
+def test_without_a_card_or_a_subscription_it_tells_that() -> None:
+    body = billed()
+
+    assert (body["card"], body["credit_balance"], body["next_invoice"]) == (None, "0", None)

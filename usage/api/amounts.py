@@ -21,6 +21,13 @@ class AmountField(serializers.Field[Decimal, Any, Decimal, Decimal]):
         return value
 
 
+@extend_schema_field(
+    {"type": "string", "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$", "example": "-12.5"}
+)
+class SignedAmountField(AmountField):
+    """An exact amount that may be below nothing: then it is the customer's."""
+
+
 @extend_schema_field({"type": "number", "minimum": 0, "example": 0.0035})
 class NumberField(AmountField):
     """An exact amount under /api/subscription/, where the renderer sends it as a JSON number."""
