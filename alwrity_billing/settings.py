@@ -148,7 +148,10 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "alwrity_billing.dashboard.context.frame",
             ],
-            "libraries": {"figures": "alwrity_billing.dashboard.figures"},
+            "libraries": {
+                "addresses": "alwrity_billing.dashboard.addresses",
+                "figures": "alwrity_billing.dashboard.figures",
+            },
         },
     },
 ]

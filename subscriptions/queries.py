@@ -47,10 +47,15 @@ def subscription_of(account: Account) -> UserSubscription | None:
     return with_relations().filter(account=account).first()
 
 
-def versions_for_sale(*, at: datetime) -> list[PlanVersion]:
-    """What everybody may choose at `at`: the version sold of each public plan, in the order shown."""
+def versions_for_sale(*, at: datetime, account: Account | None = None) -> list[PlanVersion]:
+    """What everybody may choose at `at`, and what was made for `account`: the version sold of each plan, in
+    the order shown.
+    """
+    plans = _public_plans()
+    if account is not None:
+        plans |= SubscriptionPlan.objects.filter(account=account, retired_at__isnull=True)
     newest = PlanVersion.objects.filter(published_at__lte=at).order_by("plan_id", "-published_at", "-number")
-    sold = newest.filter(plan__in=_public_plans()).distinct("plan_id").values("pk")
+    sold = newest.filter(plan__in=plans).distinct("plan_id").values("pk")
     versions = PlanVersion.objects.filter(pk__in=sold).select_related("plan")
     return list(versions.prefetch_related("limits", "surcharges").order_by("plan__position", "plan__id"))
 

@@ -62,3 +62,50 @@ DEFINITIONS = {
     ),
     "share": Definition(term="Share", text="The row’s part of the billing period’s cost."),
 }
+
+BILLING = {
+    "term": Definition(
+        term="Term",
+        text=(
+            "The month or year that one fee pays for, counted from the day the subscription began, in UTC. "
+            "A trial is a term without a fee."
+        ),
+    ),
+    "credit": Definition(
+        term="Credit",
+        text=(
+            "What you have paid ahead, were given, or got back. Every invoice takes it before your card is "
+            "charged; what expires first is taken first."
+        ),
+    ),
+    "next": Definition(
+        term="Next invoice",
+        text=(
+            "What the running billing period comes to if nothing more happens: its usage so far beyond what "
+            "your plan includes, and the fee of the next term. It is written when the period ends, and then "
+            "lists usage by model and price."
+        ),
+    ),
+    "exact": Definition(
+        term="Exact",
+        text=(
+            "The amount before it is rounded. A line is rounded to cents with the remainder of those before "
+            "it, so that lines add up to the rounded sum of the exact amounts."
+        ),
+    ),
+    "evidence": Definition(
+        term="Evidence",
+        text=(
+            "A hash over the ids and costs of the calls that the line bills. Whoever has the log of calls "
+            "can compute it again, and so prove the line."
+        ),
+    ),
+    "today": Definition(
+        term="Due today",
+        text=(
+            "What is charged as soon as you confirm: the rest of the new plan’s term, less what is left of "
+            "the present one, shared by time. It is computed again when you confirm; were it more than you "
+            "saw, you are asked once more."
+        ),
+    ),
+}

@@ -17,6 +17,7 @@ register = template.Library()
 
 TENTH = Decimal("0.1")
 CENTS_PLACES = 2
+MINUS = "\N{MINUS SIGN}"
 
 
 register.filter("provider_name", name_of)
@@ -49,6 +50,18 @@ def money(amount: Decimal) -> str | SafeString:
         rounded,
         exact,
     )
+
+
+@register.filter
+def billed(cents: Decimal) -> str:
+    """An amount of an invoice: "$1,234.50"; what is the customer's has a minus, "−$2.00"."""
+    return f"{MINUS if cents < 0 else ''}${abs(cents):,.2f}"
+
+
+@register.filter
+def billed_exactly(amount: Decimal) -> str:
+    """The same with every digit: "$12.345678", "−$2.00"."""
+    return f"{MINUS if amount < 0 else ''}{exact_usd(abs(amount))}"
 
 
 @register.filter

@@ -2,15 +2,24 @@
 
 from django.conf import settings
 from django.contrib.auth import views as auth_views
-from django.urls import path
+from django.urls import path, re_path
 
-from alwrity_billing.dashboard import views
+from alwrity_billing.dashboard import billing_views, plan_views, views
 from alwrity_billing.dashboard.signing_up import sign_up
 
 # The templates stand in a folder of their own: the admin shares the names under registration/.
 urlpatterns = [
     path("", views.overview, name="overview"),
     path("accounts/", views.choose_account, name="choose_account"),
+    path("billing/", billing_views.billing, name="billing"),
+    path("billing/invoices/<str:number>/", billing_views.invoice, name="invoice"),
+    path("billing/invoices/<str:number>/pdf", billing_views.invoice_pdf, name="invoice_pdf"),
+    path("billing/plans/", plan_views.choose_plan, name="choose_plan"),
+    re_path(r"^billing/plans/(?P<plan_id>[0-9]{1,18})/$", plan_views.confirm_plan, name="confirm_plan"),
+    path("billing/cancel/", billing_views.cancel, name="billing_cancel"),
+    path("billing/keep/", billing_views.keep, name="billing_keep"),
+    path("billing/card/", billing_views.card, name="billing_card"),
+    path("billing/portal/", billing_views.portal, name="billing_portal"),
     path(
         "login/",
         auth_views.LoginView.as_view(

@@ -1,0 +1,23 @@
+"""Links that stay in the account one has chosen: the template tag `page`, and its like for views."""
+
+from urllib.parse import urlencode
+
+from django import template
+from django.http import HttpRequest
+from django.urls import reverse
+
+register = template.Library()
+
+
+def page_url(request: HttpRequest, name: str, *captured: object, **query: object) -> str:
+    """The address of the page called `name`, with the `account` that `request` names, and with `query`."""
+    account = request.GET.get("account")
+    asked = {**({"account": account} if account else {}), **query}
+    return reverse(name, args=captured) + (f"?{urlencode(asked)}" if asked else "")
+
+
+@register.simple_tag(takes_context=True)
+def page(context: template.Context, name: str, *captured: object, **query: object) -> str:
+    """As `page_url`; below an error there is no request, and then no account."""
+    request = context.get("request")
+    return reverse(name, args=captured) if request is None else page_url(request, name, *captured, **query)
