@@ -12,6 +12,7 @@ from subscriptions.models import SubscriptionChange, UserSubscription, VersionRo
 from tests.support.authorizing import a_limit, an_operation, ask, settle
 from tests.support.cast import a_user, an_account, an_event
 from tests.support.invariants import broken_invariants
+from tests.support.paying import a_card
 from tests.support.recording import prepare, record
 from tests.support.simulated_time import (
     BEAT,
@@ -64,7 +65,7 @@ class Stories:
 
     def begin(self, at: datetime, cycle: BillingCycle) -> None:
         name = f"{at:%m-%d}-{cycle.value}"
-        an_account(name)
+        a_card(an_account(name), at=at)
         self.world.plan(at, lambda now: next(self.told)(name, now, cycle))
 
     def starts(self, name: str, key: str, at: datetime, cycle: BillingCycle) -> None:

@@ -11,6 +11,7 @@ import time_machine
 from subscriptions.tasks import renew_subscriptions
 from tests.support.cast import NOW
 from tests.support.credentials import a_key
+from tests.support.paying import a_card
 from tests.support.posting import Posted, look, post
 from tests.support.recording import prepare
 from tests.support.subscribing import load_catalog
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.django_db
 def clock() -> Iterator[time_machine.Traveller]:
     with time_machine.travel(NOW, tick=False) as traveller:
         prepare()
+        a_card(Account.objects.get())
         load_catalog()
         yield traveller
 

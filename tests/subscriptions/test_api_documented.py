@@ -12,6 +12,7 @@ from tests.support.api_page import assert_as_shown, run, shown
 from tests.support.cast import NOW, an_account
 from tests.support.credentials import a_key
 from tests.support.invoicing import metered, paid, period_invoice, start_invoice, used
+from tests.support.paying import a_card
 from tests.support.subscribing import TESTS, load_catalog, the_plan
 from usage.models import Account, Scope
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def clock() -> Iterator[None]:
     with time_machine.travel(NOW, tick=False):
-        an_account("acme")
+        a_card(an_account("acme"))
         load_catalog()
         yield
 

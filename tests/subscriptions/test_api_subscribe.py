@@ -9,16 +9,18 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from subscriptions import lifecycle, plans
-from subscriptions.models import SubscriptionChange, SubscriptionPlan, UserSubscription
+from subscriptions.models import BillingProfile, SubscriptionChange, SubscriptionPlan, UserSubscription
 from tests.support.authorizing import a_limit
 from tests.support.cast import NOW, a_member, a_user, an_account
 from tests.support.concurrency import at_once
 from tests.support.credentials import a_key
+from tests.support.paying import a_card
 from tests.support.posting import Posted, look, post
 from tests.support.subscribing import TESTS, a_plan, limit_amounts, subscribe
 from usage.models import Account, Role, Scope
 
 URL = "/api/subscription/subscribe/{}"
+PRICES = (("small", "10"), ("medium", "30"), ("large", "50"))
 EVERY_SCOPE = (Scope.INGEST, Scope.READ, Scope.ADMIN)
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def acme() -> Iterator[Account]:
     with time_machine.travel(NOW, tick=False):
-        yield an_account()
+        yield a_card(an_account()).account
 
 
 @pytest.fixture
@@ -189,6 +191,41 @@ class TestStates:
 
         assert (answer.status, answer.body["code"]) == (409, "subscription_state")
         assert answer.body["detail"]["state"] == "paused"
+
+
+class TestPaying:
+    def test_a_plan_that_costs_now_needs_a_card(self, key: str) -> None:
+        BillingProfile.objects.all().delete()
+
+        answer = choose(a_plan(), key=key)
+
+        assert (answer.status, answer.body["code"]) == (402, "payment_method_required")
+        assert "create-checkout-session" in answer.body["detail"]["hint"]
+        assert not UserSubscription.objects.exists()
+
+    @pytest.mark.parametrize("terms", [{"price": "0"}, {"trial_days": 14}], ids=["free", "trial"])
+    def test_a_plan_that_costs_nothing_now_needs_none(self, key: str, terms: dict[str, Any]) -> None:
+        BillingProfile.objects.all().delete()
+
+        assert choose(a_plan(**terms), key=key).status == 200
+
+    def test_an_upgrade_needs_a_card_and_what_gives_less_needs_none(self, key: str) -> None:
+        small, medium, large = (a_plan(name, price=price) for name, price in PRICES)
+        choose(medium, key=key)
+        BillingProfile.objects.all().delete()
+
+        assert [choose(plan, key=key).status for plan in (large, medium, small)] == [402, 200, 200]
+
+    def test_staff_and_service_keys_need_none(self, service_key: str) -> None:
+        BillingProfile.objects.all().delete()
+
+        assert choose(a_plan(), key=service_key).status == 200
+
+    def test_nobody_needs_one_where_no_cards_are_charged(self, key: str, settings: Any) -> None:
+        settings.STRIPE_MODE = "off"
+        BillingProfile.objects.all().delete()
+
+        assert choose(a_plan(), key=key).status == 200
 
 
 class TestWhoMay:
