@@ -96,6 +96,11 @@ class Simulator:
         """A saved card behaves like the test card of this number from now on."""
         return self._controls.turn_card(payment_method_id, number=number)
 
+    def forget_keys(self) -> None:
+        """Idempotency keys are forgotten, as those of Stripe's are after a day or more."""
+        with self._store.transaction():
+            self._store.execute("DELETE FROM answers")
+
     def answer(self, request: Request) -> Answer:
         """Raises NoAnswer where a fault keeps the answer back."""
         if request.path.startswith("/_simulator/"):

@@ -89,7 +89,9 @@ def _summary(session: Json) -> Html:
         for item in session.get("_line_items", [])
     ]
     if not rows:
-        return fill("paragraph.html", text="The card is kept for later charges. Nothing is charged now.")
+        told = (session["custom_text"].get("submit") or {}).get("message")
+        kept = "The card is kept for later charges. Nothing is charged now."
+        return fill("paragraph.html", text=told or kept)
     return fill("amounts.html", rows=joined(rows))
 
 

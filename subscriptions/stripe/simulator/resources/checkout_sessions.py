@@ -131,6 +131,7 @@ def _blank(call: Call) -> Json:
             "shipping_address": None,
             "submit": None,
             "terms_of_service_acceptance": None,
+            **{name: text or None for name, text in (params.get("custom_text") or {}).items()},
         },
         "customer": params.get("customer"),
         "customer_account": None,
