@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks import report
 from benchmarks.databases import NotMeasurable
 from benchmarks.plan import Plan
-from benchmarks.run import GROUPS, run
+from benchmarks.run import GROUPS, USUAL, run
 
 DEFAULT_EVENTS = 1_000_000
 LARGE_EVENTS = 10_000_000
@@ -37,7 +37,7 @@ def main() -> int:
     console = Console() if sys.stdout.isatty() else Console(width=NARROWEST_TABLE)
     plan = Plan(
         database=arguments.database,
-        groups=(arguments.only,) if arguments.only else tuple(GROUPS),
+        groups=(arguments.only,) if arguments.only else USUAL,
         rounds=arguments.rounds,
         events=LARGE_EVENTS if arguments.large else arguments.n,
         sample=arguments.sample,
@@ -72,7 +72,9 @@ def write_json(result: report.Result) -> str:
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
-    options.add_argument("--only", choices=sorted(GROUPS), help="one of the groups of probes")
+    options.add_argument(
+        "--only", choices=sorted(GROUPS), help=f"one of the groups of probes; otherwise {', '.join(USUAL)}"
+    )
     options.add_argument(
         "--n",
         type=positive,
