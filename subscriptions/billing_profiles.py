@@ -9,8 +9,8 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from subscriptions.actors import Actor
-from subscriptions.core.invoices import InvoiceState
-from subscriptions.models import BillingProfile, InvoiceCollection
+from subscriptions.models import BillingProfile
+from subscriptions.stripe import holds
 from usage.core.errors import Conflict, InvalidRequest
 from usage.models import Account
 
@@ -65,14 +65,10 @@ def lift_hold(profile: BillingProfile, *, reason: str, at: datetime, by: Actor) 
     """
     if not reason.strip():
         raise InvalidRequest("reason: say why the card may be charged again.")
-    held = BillingProfile.objects.filter(pk=profile.pk).exclude(hold_reason="")
-    waiting = InvoiceCollection.objects.filter(
-        invoice__account=profile.account_id, invoice__state=InvoiceState.OPEN, next_payment_at__isnull=False
-    )
     with transaction.atomic():
-        if not held.update(hold_reason="", updated_at=at):
+        if not BillingProfile.objects.select_for_update().get(pk=profile.pk).hold_reason:
             raise Conflict("Nothing holds the card back.", code="not_held")
-        waiting.update(push_at=at)
+        holds.lift(profile.account, at=at)
     logger.info("hold of account %s lifted by %s: %s", profile.pk, by.name, reason)
 
 

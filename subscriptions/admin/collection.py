@@ -17,8 +17,10 @@ from subscriptions.admin.base import SETTLE, RowsOfAccounts, minute
 from subscriptions.admin.forms import ReasonForm
 from subscriptions.admin.money_forms import NewProfileForm, ProfileForm
 from subscriptions.admin.payments import ParkedFilter
+from subscriptions.admin.pushes import is_parked, push_again
 from subscriptions.billing_profiles import ADDRESS_PARTS
 from subscriptions.models import BillingProfile, StripeEvent, StripeEventState
+from subscriptions.stripe import inbox
 from usage.admin import operations
 from usage.admin.base import staff_user
 from usage.admin.operations import Operation
@@ -63,7 +65,7 @@ class ProfileAdmin(RowsOfAccounts):
         ),
     ]
     readonly_fields = ["shown_address", "card", "card_expires", "updated", "pushed"]
-    actions_detail = ["edit", "lift_hold"]
+    actions_detail = ["edit", "push_again", "lift_hold"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.has_settle_permission(request)
@@ -97,9 +99,11 @@ class ProfileAdmin(RowsOfAccounts):
         )
 
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
-        held = BillingProfile.objects.filter(pk=object_id).exclude(hold_reason="").exists()
-        found = super().get_actions_detail(request, object_id)
-        return [each for each in found if held or each.path != "lift-hold"]
+        profile = BillingProfile.objects.filter(pk=object_id).first()
+        if profile is None:
+            return []
+        possible = {"edit": True, "push-again": is_parked(profile), "lift-hold": bool(profile.hold_reason)}
+        return [each for each in super().get_actions_detail(request, object_id) if possible[each.path]]
 
     @admin.display(description="card")
     def card(self, profile: BillingProfile) -> str:
@@ -147,6 +151,12 @@ class ProfileAdmin(RowsOfAccounts):
             about=profile,
         )
 
+    @action(description="Push to Stripe again", url_path="push-again", permissions=SETTLE)
+    def push_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        profile: BillingProfile = operations.found(self, request, object_id)
+        operation = push_again(profile, f"the billing profile of {profile.account}")
+        return operations.run(operation, admin=self, request=request, about=profile)
+
     @action(description="Let the card be charged", url_path="lift-hold", permissions=SETTLE)
     def lift_hold(self, request: HttpRequest, object_id: str) -> HttpResponse:
         profile: BillingProfile = operations.found(self, request, object_id)
@@ -187,12 +197,17 @@ class StripeEventAdmin(RowsOfAccounts):
         (None, {"fields": ["error", "shown_body"]}),
     ]
     readonly_fields = ["happened", "received", "next_attempt", "processed", "shown_body"]
+    actions_detail = ["run_again"]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
         return (queryset.filter(pk=term) if term else queryset), False
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
+        parked = StripeEvent.objects.filter(pk=object_id, state=StripeEventState.PARKED).exists()
+        return list(super().get_actions_detail(request, object_id)) if parked else []
 
     @display(description="state", ordering="state", label=EVENT_COLOURS)
     def shown_state(self, event: StripeEvent) -> tuple[str, str]:
@@ -220,6 +235,23 @@ class StripeEventAdmin(RowsOfAccounts):
             '<pre class="font-mono overflow-x-auto text-xs whitespace-pre-wrap break-all">{}</pre>',
             _pretty(event.body),
         )
+
+    @action(description="Run again", url_path="run-again", permissions=SETTLE)
+    def run_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        event: StripeEvent = operations.found(self, request, object_id)
+
+        def act(_: Any) -> str:
+            inbox.run_again(event, at=timezone.now())
+            return f"The next run processes {event} again. It had failed with: {event.error}"
+
+        operation = Operation(
+            title=f"Run {event} again",
+            explanation=f"It was given up after {event.attempts} attempts, last with: {event.error}. What it "
+            "is about is fetched from Stripe as it stands now, so that running it twice does no harm.",
+            act=act,
+            submit="Run again",
+        )
+        return operations.run(operation, admin=self, request=request, about=event)
 
 
 def _whom(profile: BillingProfile) -> str:

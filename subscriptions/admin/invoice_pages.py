@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.http import Http404
 from django.utils import timezone
 
 from subscriptions import credit_notes, payments, settling
 from subscriptions.actors import Actor
+from subscriptions.admin import pushes
 from subscriptions.admin.base import dollars
 from subscriptions.admin.forms import ReasonForm
 from subscriptions.admin.money_forms import CreditNoteForm, PaymentForm
-from subscriptions.models import BillingHistory, CreditNoteKind
+from subscriptions.models import BillingHistory, CreditNoteKind, InvoiceCollection
 from usage.admin.operations import Operation, Panel
 
 Cleaned = Mapping[str, Any]
@@ -84,6 +86,13 @@ def void(invoice: BillingHistory, by: Actor) -> Operation:
         submit="Void the invoice",
         is_dangerous=True,
     )
+
+
+def push_again(invoice: BillingHistory, by: Actor) -> Operation:
+    known = InvoiceCollection.objects.filter(invoice=invoice).first()
+    if known is None:
+        raise Http404
+    return pushes.push_again(known, str(invoice))
 
 
 def give_up(invoice: BillingHistory, by: Actor) -> Operation:

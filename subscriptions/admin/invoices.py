@@ -13,6 +13,7 @@ from subscriptions import credit_notes
 from subscriptions.actors import of_user
 from subscriptions.admin import invoice_pages, invoice_panels
 from subscriptions.admin.base import SETTLE, RowsOfAccounts, dollars, minute, span, unbroken
+from subscriptions.admin.pushes import is_parked
 from subscriptions.core.invoices import InvoiceState, allows
 from subscriptions.models import BillingHistory, CreditNoteKind
 from usage.admin import operations
@@ -77,7 +78,7 @@ class InvoiceAdmin(RowsOfAccounts):
         "shown_credited", "shown_paid", "shown_remaining", "created", "finalized", "due_by", "paid", "ended",
         "from_whom", "to_whom",
     ]  # fmt: skip
-    actions_detail = ["record_payment", "credit_note", "adjust", "void", "give_up"]
+    actions_detail = ["record_payment", "credit_note", "adjust", "push_again", "void", "give_up"]
 
     def change_view(
         self,
@@ -95,7 +96,7 @@ class InvoiceAdmin(RowsOfAccounts):
 
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
         """Only what can be done to it as it stands."""
-        invoice = BillingHistory.objects.filter(pk=object_id).first()
+        invoice = BillingHistory.objects.select_related("collection").filter(pk=object_id).first()
         if invoice is None:
             return []
         possible = _possible(invoice)
@@ -202,6 +203,10 @@ class InvoiceAdmin(RowsOfAccounts):
     def give_up(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._run(request, object_id, invoice_pages.give_up)
 
+    @action(description="Push to Stripe again", url_path="push-again", permissions=SETTLE)
+    def push_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._run(request, object_id, invoice_pages.push_again)
+
     def _run(self, request: HttpRequest, object_id: str, make: invoice_pages.Maker) -> HttpResponse:
         invoice: BillingHistory = operations.found(self, request, object_id)
         operation = make(invoice, of_user(staff_user(request)))
@@ -219,5 +224,6 @@ def _possible(invoice: BillingHistory) -> set[str]:
         "give-up": allows(state, InvoiceState.UNCOLLECTIBLE),
         "credit-note": any(credit_notes.creditable(invoice, kind) for kind in CreditNoteKind),
         "adjust": True,
+        "push-again": is_parked(getattr(invoice, "collection", None)),
     }
     return {path for path, is_possible in checks.items() if is_possible}

@@ -4,11 +4,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from unfold.decorators import display
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import action, display
 
-from subscriptions.admin.base import RowsOfAccounts, dollars, link, minute
+from subscriptions.admin.base import SETTLE, RowsOfAccounts, dollars, link, minute
+from subscriptions.admin.pushes import is_parked, push_again
 from subscriptions.models import CreditNote, Payment, PaymentState
+from usage.admin import operations
 
 COLOURS = {
     PaymentState.SUCCEEDED.value: "success",
@@ -108,6 +110,11 @@ class CreditNoteAdmin(RowsOfAccounts):
         ),
     ]
     readonly_fields = ["of", "shown_amount", "credit", "created", "pushed"]
+    actions_detail = ["push_again"]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
+        parked = is_parked(CreditNote.objects.filter(pk=object_id).first())
+        return list(super().get_actions_detail(request, object_id)) if parked else []
 
     @admin.display(description="invoice")
     def of(self, note: CreditNote) -> str:
@@ -128,3 +135,8 @@ class CreditNoteAdmin(RowsOfAccounts):
     @admin.display(description="next push (UTC)")
     def pushed(self, note: CreditNote) -> str:
         return minute(note.push_at)
+
+    @action(description="Push to Stripe again", url_path="push-again", permissions=SETTLE)
+    def push_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        note: CreditNote = operations.found(self, request, object_id)
+        return operations.run(push_again(note, str(note)), admin=self, request=request, about=note)

@@ -176,6 +176,40 @@ def test_events_are_listed_by_state_and_show_what_came(staff: Client) -> None:
     assert "no JSON" in text(staff, page("stripeevent", "change", "evt_done"))
 
 
+def test_a_parked_event_is_run_again(staff: Client) -> None:
+    event = an_event()
+    address = page("stripeevent", "change", event.pk)
+    assert offered(staff, address, {"run-again"}) == {"run-again"}
+
+    staff.post(page("stripeevent", "run_again", event.pk))
+
+    event.refresh_from_db()
+    assert (event.state, event.attempts, event.next_attempt_at) == ("received", 0, NOW)
+    assert history() == [
+        "The next run processes charge.refunded (evt_1) again. It had failed with: No such charge"
+    ]
+    assert offered(staff, address, {"run-again"}) == set()
+
+
+def test_parked_profiles_and_credit_notes_are_pushed_again(staff: Client) -> None:
+    invoice = an_invoice()
+    note = credit_notes.issue(
+        invoice, kind=CreditNoteKind.REDUCE, amount=Decimal(5), reason="Outage.", at=NOW, by=TESTS
+    )
+    for model, row in (("billingprofile", a_profile(invoice.account)), ("creditnote", note)):
+        address = page(model, "change", row.pk)
+        assert offered(staff, address, {"push-again"}) == set()
+        type(row)._default_manager.update(push_at=None, push_error="No such customer")
+        assert offered(staff, address, {"push-again"}) == {"push-again"}
+
+        staff.post(page(model, "push_again", row.pk))
+
+        row.refresh_from_db()
+        assert (row.push_at, row.push_error) == (NOW, "")
+    for told, name in zip(history(), ("the billing profile of Acme", note), strict=True):
+        assert told == f"The next run pushes {name} to Stripe again. It had failed with: No such customer"
+
+
 @pytest.mark.parametrize("model", ["payment", "creditnote", "billingprofile", "creditgrant", "creditentry"])
 def test_a_list_takes_as_many_queries_however_long_it_is(staff: Client, model: str) -> None:
     some_of_everything("one")
@@ -208,5 +242,7 @@ def test_without_the_permission_profiles_are_only_looked_at() -> None:
         page("billingprofile", "add"),
         page("billingprofile", "edit", profile.pk),
         page("billingprofile", "lift_hold", profile.pk),
+        page("billingprofile", "push_again", profile.pk),
+        page("stripeevent", "run_again", an_event().pk),
     ):
         assert viewer.post(refused, {"reason": "x", **PROFILE}).status_code == 403

@@ -35,6 +35,7 @@ from tests.support.subscribing import TESTS, a_plan, start
 pytestmark = pytest.mark.django_db
 
 BUTTONS = {"record-payment", "credit-note", "adjust", "void", "give-up"}
+PUSH = {"push-again"}
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ def listed(client: Client, **query: str) -> list[str]:
 
 
 def buttons(client: Client, invoice: BillingHistory) -> set[str]:
-    return offered(client, page("change", invoice.pk), BUTTONS)
+    return offered(client, page("change", invoice.pk), BUTTONS | PUSH)
 
 
 def test_the_list_says_how_invoices_stand(staff: Client) -> None:
@@ -164,7 +165,7 @@ def test_without_the_permission_nothing_is_offered_and_nothing_happens() -> None
     viewer, invoice = a_clerk(), an_invoice()
 
     assert buttons(viewer, invoice) == set()
-    for name in ("record_payment", "credit_note", "adjust", "void", "give_up"):
+    for name in ("record_payment", "credit_note", "adjust", "void", "give_up", "push_again"):
         assert viewer.post(page(name, invoice.pk), {"reason": "x"}).status_code == 403
     assert afresh(invoice).state == "open"
 
@@ -268,6 +269,21 @@ def test_adjusting_leads_to_the_next_invoice_s_form(staff: Client) -> None:
 
     assert InvoiceItem.objects.get().corrects == invoice
     assert "Corrected on a later invoice" in staff.get(page("change", invoice.pk)).content.decode()
+
+
+def test_a_parked_push_is_tried_again(staff: Client) -> None:
+    invoice = an_invoice()
+    assert "push-again" not in buttons(staff, invoice)
+    collection = InvoiceCollection.objects.filter(invoice=invoice)
+    collection.update(push_at=None, push_error="No such customer", push_attempts=3)
+    assert "push-again" in buttons(staff, invoice)
+
+    press(staff, "push_again", invoice)
+
+    assert (collection.get().push_at, collection.get().push_error) == (NOW, "")
+    assert history() == [
+        "The next run pushes Invoice 2026-000001 to Stripe again. It had failed with: No such customer"
+    ]
 
 
 def test_without_a_reason_nothing_happens(staff: Client) -> None:
