@@ -20,14 +20,13 @@ from subscriptions.models import (
     StripeEventState,
     UserSubscription,
 )
+from subscriptions.models.collection import PARKED
 from usage.core.calendar import MONTHS_A_YEAR, next_month
 from usage.core.money import ZERO
 from usage.models import BillingPeriod
 
 # What is paid for as long as nothing changes; a pause by hand is not.
 PAYING = (State.ACTIVE.value, State.PAST_DUE.value)
-# Given up after so many failures that somebody has to look: nothing is due, and an error says why.
-PARKED = Q(push_at__isnull=True) & ~Q(push_error="")
 AMOUNT = DecimalField(max_digits=20, decimal_places=6)
 
 

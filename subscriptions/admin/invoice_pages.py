@@ -1,12 +1,13 @@
 """What staff can do about an invoice, each as a page: its form, what it shows, what it does."""
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from django.http import Http404
 from django.utils import timezone
 
-from subscriptions import credit_notes, payments, settling
+from subscriptions import credit_notes, payments, settling, verification
 from subscriptions.actors import Actor
 from subscriptions.admin import pushes
 from subscriptions.admin.base import dollars
@@ -14,7 +15,9 @@ from subscriptions.admin.forms import ReasonForm
 from subscriptions.admin.money_forms import CreditNoteForm, PaymentForm
 from subscriptions.models import BillingHistory, CreditNoteKind, InvoiceCollection
 from usage.admin.operations import Operation, Panel
+from usage.core.errors import Conflict
 
+MAX_FINDINGS = 200
 Cleaned = Mapping[str, Any]
 # Makes the page for an invoice, and for whoever is at work.
 Maker = Callable[[BillingHistory, Actor], Operation]
@@ -85,6 +88,34 @@ def void(invoice: BillingHistory, by: Actor) -> Operation:
         act=act,
         submit="Void the invoice",
         is_dangerous=True,
+    )
+
+
+def prove(invoice: BillingHistory, *, is_asked: bool) -> Operation:
+    """Looks only when it is asked to: that reads the period's log."""
+    findings = list(islice(verification.verify(invoice), MAX_FINDINGS)) if is_asked else []
+
+    def act(_: Cleaned) -> str:
+        if findings:
+            raise Conflict(f"Not all of {invoice} can be proved: see what differs.", code="not_proved")
+        return f"All of {invoice} is proved, to the last digit."
+
+    shown = Panel(
+        title="What differs",
+        headers=["where", "what", "row of the log"],
+        rows=[
+            [f"line {each.position}" if each.position else "invoice", each.problem, str(each.log_id or "")]
+            for each in findings
+        ],
+        note=f"The first {MAX_FINDINGS}." if len(findings) == MAX_FINDINGS else "",
+    )
+    return Operation(
+        title=f"Prove {invoice}",
+        explanation="Every line is computed again from the log of calls, the prices and the plan as they "
+        "were sold, and compared to the last digit. Nothing is changed; many calls take a while.",
+        act=act,
+        submit="Prove it",
+        panels=[shown] if findings else [],
     )
 
 

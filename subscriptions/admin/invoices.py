@@ -15,7 +15,8 @@ from subscriptions.admin import invoice_pages, invoice_panels
 from subscriptions.admin.base import SETTLE, RowsOfAccounts, dollars, minute, span, unbroken
 from subscriptions.admin.pushes import is_parked
 from subscriptions.core.invoices import InvoiceState, allows
-from subscriptions.models import BillingHistory, CreditNoteKind
+from subscriptions.models import BillingHistory, CreditNoteKind, InvoiceCollection
+from subscriptions.models.collection import PARKED
 from usage.admin import operations
 from usage.admin.base import staff_user
 
@@ -43,7 +44,7 @@ class AttentionFilter(admin.SimpleListFilter):
             case "failed":
                 return queryset.filter(state=InvoiceState.OPEN, collection__failed_attempts__gt=0)
             case "parked":
-                return queryset.filter(collection__push_at__isnull=True).exclude(collection__push_error="")
+                return queryset.filter(collection__in=InvoiceCollection.objects.filter(PARKED))
         return queryset
 
 
@@ -78,7 +79,7 @@ class InvoiceAdmin(RowsOfAccounts):
         "shown_credited", "shown_paid", "shown_remaining", "created", "finalized", "due_by", "paid", "ended",
         "from_whom", "to_whom",
     ]  # fmt: skip
-    actions_detail = ["record_payment", "credit_note", "adjust", "push_again", "void", "give_up"]
+    actions_detail = ["prove", "record_payment", "credit_note", "adjust", "push_again", "void", "give_up"]
 
     def change_view(
         self,
@@ -180,6 +181,12 @@ class InvoiceAdmin(RowsOfAccounts):
 
     # --- Buttons ---
 
+    @action(description="Prove it", url_path="prove", permissions=["view"])
+    def prove(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        invoice: BillingHistory = operations.found(self, request, object_id)
+        operation = invoice_pages.prove(invoice, is_asked=request.method == "POST")
+        return operations.run(operation, admin=self, request=request, about=invoice)
+
     @action(description="Record a payment", url_path="record-payment", permissions=SETTLE)
     def record_payment(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._run(request, object_id, invoice_pages.record_payment)
@@ -217,8 +224,9 @@ def _possible(invoice: BillingHistory) -> set[str]:
     """The paths of the buttons that its state allows."""
     state = InvoiceState(invoice.state)
     if state is InvoiceState.DRAFT:
-        return set()
+        return {"prove"}
     checks = {
+        "prove": True,
         "record-payment": allows(state, InvoiceState.PAID),
         "void": allows(state, InvoiceState.VOID) and not invoice.amount_paid,
         "give-up": allows(state, InvoiceState.UNCOLLECTIBLE),

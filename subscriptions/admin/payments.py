@@ -10,6 +10,7 @@ from unfold.decorators import action, display
 from subscriptions.admin.base import SETTLE, RowsOfAccounts, dollars, link, minute
 from subscriptions.admin.pushes import is_parked, push_again
 from subscriptions.models import CreditNote, Payment, PaymentState
+from subscriptions.models.collection import PARKED
 from usage.admin import operations
 
 COLOURS = {
@@ -83,7 +84,7 @@ class ParkedFilter(admin.SimpleListFilter):
             case "waiting":
                 return queryset.filter(push_at__isnull=False)
             case "parked":
-                return queryset.filter(push_at__isnull=True).exclude(push_error="")
+                return queryset.filter(PARKED)
         return queryset
 
 

@@ -12,6 +12,9 @@ from django.db.models import F, Q
 
 from subscriptions.models.invoices import BillingHistory, cents_field
 
+# What Stripe refused for good waits for somebody: nothing is due, and the error says why.
+PARKED = Q(push_at__isnull=True) & ~Q(push_error="")
+
 
 class PushColumns(models.Model):
     """What is to be pushed to Stripe, and how that went."""
@@ -63,7 +66,8 @@ class BillingProfile(PushColumns):
     class Meta:
         db_table = "billing_profiles"
         indexes = [
-            models.Index(fields=["push_at"], condition=Q(push_at__isnull=False), name="profile_to_push")
+            models.Index(fields=["push_at"], condition=Q(push_at__isnull=False), name="profile_to_push"),
+            models.Index(fields=["account"], condition=PARKED, name="profile_parked"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -112,7 +116,8 @@ class InvoiceCollection(PushColumns):
     class Meta:
         db_table = "invoice_collections"
         indexes = [
-            models.Index(fields=["push_at"], condition=Q(push_at__isnull=False), name="collection_to_push")
+            models.Index(fields=["push_at"], condition=Q(push_at__isnull=False), name="collection_to_push"),
+            models.Index(fields=["invoice"], condition=PARKED, name="collection_parked"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -204,7 +209,8 @@ class CreditNote(PushColumns):
         db_table = "credit_notes"
         ordering = ["-id"]
         indexes = [
-            models.Index(fields=["push_at"], condition=Q(push_at__isnull=False), name="credit_note_to_push")
+            models.Index(fields=["push_at"], condition=Q(push_at__isnull=False), name="credit_note_to_push"),
+            models.Index(fields=["id"], condition=PARKED, name="credit_note_parked"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -272,6 +278,11 @@ class StripeEvent(models.Model):
                 fields=["next_attempt_at"],
                 condition=Q(state=StripeEventState.RECEIVED),
                 name="stripe_event_to_process",
+            ),
+            models.Index(
+                fields=["-received_at"],
+                condition=Q(state=StripeEventState.PARKED),
+                name="stripe_event_parked",
             ),
             models.Index(fields=["-received_at"], name="stripe_event_newest"),
         ]

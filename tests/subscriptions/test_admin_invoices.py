@@ -9,7 +9,7 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from subscriptions import credits, invoicing, settling
+from subscriptions import adjustments, credits, invoicing, month_close, settling
 from subscriptions.models import (
     BillingHistory,
     CreditGrant,
@@ -34,7 +34,7 @@ from tests.support.subscribing import TESTS, a_plan, start
 
 pytestmark = pytest.mark.django_db
 
-BUTTONS = {"record-payment", "credit-note", "adjust", "void", "give-up"}
+BUTTONS = {"prove", "record-payment", "credit-note", "adjust", "void", "give-up"}
 PUSH = {"push-again"}
 
 
@@ -153,18 +153,18 @@ def test_every_state_offers_what_it_allows(staff: Client) -> None:
     given_up = settling.give_up(an_invoice("lost"), at=NOW, by=TESTS, reason="x")
     void = settling.void(an_invoice("void"), at=NOW, by=TESTS, reason="x")
 
-    assert buttons(staff, draft) == set()
+    assert buttons(staff, draft) == {"prove"}
     assert buttons(staff, open_) == BUTTONS
     assert buttons(staff, part) == BUTTONS - {"void"}
     assert buttons(staff, given_up) == BUTTONS - {"give-up"}
-    assert buttons(staff, charged(an_invoice("paid"))) == {"credit-note", "adjust"}
-    assert buttons(staff, void) == {"adjust"}
+    assert buttons(staff, charged(an_invoice("paid"))) == {"prove", "credit-note", "adjust"}
+    assert buttons(staff, void) == {"prove", "adjust"}
 
 
 def test_without_the_permission_nothing_is_offered_and_nothing_happens() -> None:
     viewer, invoice = a_clerk(), an_invoice()
 
-    assert buttons(viewer, invoice) == set()
+    assert buttons(viewer, invoice) == {"prove"}
     for name in ("record_payment", "credit_note", "adjust", "void", "give_up", "push_again"):
         assert viewer.post(page(name, invoice.pk), {"reason": "x"}).status_code == 403
     assert afresh(invoice).state == "open"
@@ -269,6 +269,27 @@ def test_adjusting_leads_to_the_next_invoice_s_form(staff: Client) -> None:
 
     assert InvoiceItem.objects.get().corrects == invoice
     assert "Corrected on a later invoice" in staff.get(page("change", invoice.pk)).content.decode()
+
+
+def test_an_invoice_is_proved_on_demand_by_whoever_may_see_it() -> None:
+    viewer, invoice = a_clerk(), an_invoice()
+    assert "What differs" not in viewer.get(page("prove", invoice.pk)).content.decode()
+
+    assert "is proved, to the last digit" in press(viewer, "prove", invoice)
+
+
+def test_what_cannot_be_proved_is_told_line_by_line(staff: Client) -> None:
+    account = an_account()
+    adjustments.add(account, amount=Decimal(-5), description="Outage.", at=NOW, by=TESTS)
+    invoice = month_close.invoice_of(start(a_plan(), account=account), at=NOW)
+    assert invoice is not None
+    InvoiceItem.objects.update(amount=-6)
+
+    told = press(staff, "prove", invoice)
+
+    assert "Not all of Invoice 2026-000001 can be proved" in told
+    assert "the item: it says -5, proved is -6" in told
+    assert history() == []
 
 
 def test_a_parked_push_is_tried_again(staff: Client) -> None:
