@@ -36,7 +36,7 @@ def billing(request: HttpRequest, visit: Visit) -> HttpResponse:
     page = billing_of(
         visit.account, visit.subscription, visit.profile, number=_page_number(request), at=visit.at
     )
-    is_waiting = page.payment_on_its_way or _waits_for_stripe(request, visit)
+    is_waiting = takes_cards() and (page.payment_on_its_way or _waits_for_stripe(request, visit))
     context = {
         **visit.frame(),
         "page": page,

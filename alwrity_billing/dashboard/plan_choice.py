@@ -29,6 +29,7 @@ class PlanCard:
     limits: list[str]
     kind: OfferKind
     is_current: bool
+    is_same_plan: bool
     starts_at: datetime | None
 
 
@@ -77,6 +78,9 @@ def _card(version: PlanVersion, subscription: UserSubscription | None, cycle: Bi
         ],
         kind=kind,
         is_current=kind is OfferKind.KEEP,
+        is_same_plan=subscription is not None
+        and not subscription.has_ended
+        and subscription.plan == version.plan,
         starts_at=subscription.term_end if subscription is not None and follows else None,
     )
 

@@ -1,6 +1,6 @@
 """The pages on which a plan is chosen: all side by side, then one with what it comes to, to be confirmed."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -20,7 +20,7 @@ from subscriptions.models import SubscriptionPlan
 from subscriptions.offers import Offer, OfferKind
 from subscriptions.stripe import checkout
 from usage.core.errors import BillingError, Conflict
-from usage.core.money import CENT
+from usage.core.money import CENT, parse_amount
 
 # While people read, time goes on, and a day of a year is cheaper than one of a month: what is due may rise by
 # a little, a thousandth or a cent.
@@ -108,10 +108,10 @@ def _needs_card(visit: Visit, offer: Offer) -> bool:
 def _agreed(request: HttpRequest, offer: Offer) -> bool:
     """Whether what is due is no more than what the person has seen and confirmed."""
     try:
-        seen = Decimal(request.POST.get("due", ""))
-    except InvalidOperation:
+        seen = parse_amount(request.POST.get("due", ""))
+    except ValueError:
         return False
-    return seen.is_finite() and offer.due <= seen * TOLERANCE + CENT
+    return offer.due <= seen * TOLERANCE + CENT
 
 
 def _cycle(asked: str, *, usual: BillingCycle) -> BillingCycle:
