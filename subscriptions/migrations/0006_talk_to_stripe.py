@@ -76,5 +76,10 @@ class Migration(migrations.Migration):
                 'ordering': ['-completed_at'],
             },
         ),
+        migrations.AlterField(
+            model_name='stripeevent',
+            name='object_id',
+            field=models.CharField(blank=True, default='', max_length=128),
+        ),
         migrations.RunSQL(credit_notes_stay(MOVING), credit_notes_stay(MOVING_BEFORE)),
     ]

@@ -258,7 +258,7 @@ class StripeEvent(models.Model):
 
     event_id = models.CharField(max_length=64, primary_key=True)
     type = models.CharField(max_length=100)
-    object_id = models.CharField(max_length=64, blank=True, default="")
+    object_id = models.CharField(max_length=128, blank=True, default="")
     livemode = models.BooleanField(default=False)
     created_at = models.DateTimeField(help_text="When it happened, says Stripe.")
     received_at = models.DateTimeField()

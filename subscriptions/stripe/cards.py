@@ -28,10 +28,10 @@ def sync(profile: BillingProfile, *, at: datetime) -> None:
 
 
 def prefer(profile: BillingProfile, card: RemoteCard) -> None:
-    """Make a saved card the one that pays, unless a newer one does."""
+    """Make a card that was just saved the one that pays, unless a newer one does."""
     customer_id = profile.stripe_customer_id or ""
     present = client.default_card(customer_id)
-    if present is None or (card.created_at, card.id) > (present.created_at, present.id):
+    if present is None or card.created_at >= present.created_at:
         client.make_default(customer_id, card_id=card.id)
 
 

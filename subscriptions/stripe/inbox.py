@@ -118,7 +118,7 @@ def _event(body: bytes, *, at: datetime) -> StripeEvent:
         return StripeEvent(
             event_id=_text(told["id"], most=64),
             type=_text(told["type"], most=100),
-            object_id=_text(told["data"]["object"].get("id") or "", most=64),
+            object_id=_text(told["data"]["object"].get("id") or "", most=128),
             livemode=bool(told["livemode"]),
             created_at=conversion.instant(int(told["created"])),
             received_at=at,

@@ -1,20 +1,26 @@
 """Accounts that pay: with a card on their profile, and with one at the simulator."""
 
+import http.client
+import json
 from datetime import datetime
+from http import HTTPStatus
+from urllib.parse import urlencode, urlsplit
 
 import stripe
 from django.conf import settings
+from django.utils import timezone
 
 from subscriptions import month_close
 from subscriptions.actors import Actor
-from subscriptions.models import BillingHistory, BillingProfile, InvoiceCollection
-from subscriptions.stripe import cards, client, customers, push, rows
+from subscriptions.models import BillingHistory, BillingProfile, InvoiceCollection, SubscriptionPlan
+from subscriptions.stripe import cards, checkout, client, customers, inbox, push, rows
 from tests.support.cast import NOW, an_account
-from tests.support.subscribing import a_plan, start
+from tests.support.subscribing import MONTHLY, a_plan, start
 from usage.models import Account
 
 AT_MOST = 100
 STAFF = Actor(name="staff")
+BACK = "https://testserver/back"
 
 
 def a_card(account: Account, *, at: datetime = NOW) -> BillingProfile:
@@ -70,3 +76,52 @@ def pushed_until_quiet(*, at: datetime = NOW, most: int = 5) -> None:
 
 def collection_of(invoice: BillingHistory) -> InvoiceCollection:
     return InvoiceCollection.objects.select_related("invoice").get(invoice=invoice)
+
+
+def processed(*, at: datetime | None = None) -> None:
+    """All webhooks that wait are processed."""
+    while inbox.process_due(at=at or timezone.now(), limit=AT_MOST):
+        pass
+
+
+def signed(body: str, *, at: datetime | None = None) -> str:
+    """The header with which Stripe signs a webhook."""
+    moment = int((at or timezone.now()).timestamp())
+    return stripe.WebhookSignature.generate_signature_header(body, settings.STRIPE_WEBHOOK_SECRET, moment)
+
+
+def an_event_of_stripe(
+    kind: str, *, object_id: str = "obj_1", event_id: str = "", created: int = 1_764_000_000
+) -> str:
+    """The body of a webhook."""
+    about = {"object": {"id": object_id}}
+    event = {"id": event_id or f"evt_{kind}_{object_id}"[:64], "type": kind, "created": created}
+    return json.dumps({**event, "object": "event", "livemode": False, "data": about})
+
+
+def a_checkout(
+    account: Account, *, plan: SubscriptionPlan | None = None, number: str = "4242424242424242"
+) -> str:
+    """The id of a Checkout session in which the account's owner saved a card, for the plan if any."""
+    if plan is None:
+        url = checkout.card_url(account, return_url=BACK, at=NOW)
+    else:
+        url = checkout.checkout_url(account, plan=plan, cycle=MONTHLY, return_url=BACK, at=NOW)
+    return fill_in(url, number=number)
+
+
+def fill_in(url: str, *, number: str = "4242424242424242") -> str:
+    """Enter a card on Stripe's page at `url`; the id of the session."""
+    address = urlsplit(url)
+    page = http.client.HTTPConnection(address.netloc, timeout=10)
+    try:
+        form = urlencode({"number": number, "expiry": "12 / 40", "cvc": "123", "name": "Ada"})
+        page.request("POST", address.path, form, {"Content-Type": "application/x-www-form-urlencoded"})
+        assert page.getresponse().status == HTTPStatus.SEE_OTHER
+    finally:
+        page.close()
+    return address.path.rsplit("/", 1)[-1]
+
+
+def twin_of(invoice: BillingHistory) -> stripe.Invoice:
+    return library().v1.invoices.retrieve(collection_of(invoice).stripe_invoice_id or "")
