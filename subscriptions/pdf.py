@@ -33,11 +33,13 @@ def compiled(
     told: Mapping[str, Any], *, at: BillingHistory, format: Literal["pdf", "svg", "png"] = "pdf"
 ) -> bytes | list[bytes]:
     """The document that says `told`, dated as the invoice `at`; a list where each page is a file."""
+    written = at.finalized_at or at.created_at
     return typst.compile(
         str(TEMPLATE),
         format=format,
         sys_inputs={"invoice": json.dumps(told)},
-        timestamp=at.finalized_at,
+        # PDF has no fractions of a second.
+        timestamp=written.replace(microsecond=0),
     )
 
 

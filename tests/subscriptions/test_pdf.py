@@ -64,6 +64,14 @@ def of_a_period(acme: Account) -> BillingHistory:
     return read(period_invoice(acme))
 
 
+def test_the_moment_it_was_finalized_at_may_have_microseconds(acme: Account) -> None:
+    invoice = read(start_invoice(metered(), at=NOW + timedelta(microseconds=123_456)))
+
+    assert invoice.finalized_at is not None
+    assert invoice.finalized_at.microsecond
+    assert pdf.render(invoice).startswith(b"%PDF")
+
+
 def test_its_lines_and_totals_are_the_invoices(of_a_period: BillingHistory) -> None:
     document = told(of_a_period)
 
