@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
@@ -54,10 +55,12 @@ def a_saved_card(account: Account, test_card: str = "pm_card_visa", *, at: datet
     return profile
 
 
-def an_invoice(account: Account | None = None, *, price: str = "30", at: datetime = NOW) -> BillingHistory:
-    """The final invoice of a subscription's first month."""
-    account = account or an_account()
-    invoice = month_close.invoice_of(start(a_plan(price=price), account=account, at=at), at=at)
+def an_invoice(
+    account: Account | None = None, *, plan: SubscriptionPlan | None = None, at: datetime = NOW
+) -> BillingHistory:
+    """The final invoice of a subscription's first month, of 30 USD unless the plan costs something else."""
+    subscription = start(plan or a_plan(), account=account or an_account(), at=at)
+    invoice = month_close.invoice_of(subscription, at=at)
     assert invoice is not None
     return invoice
 
@@ -125,3 +128,12 @@ def fill_in(url: str, *, number: str = "4242424242424242") -> str:
 
 def twin_of(invoice: BillingHistory) -> stripe.Invoice:
     return library().v1.invoices.retrieve(collection_of(invoice).stripe_invoice_id or "")
+
+
+def deliver(events: Iterable[stripe.Event] | None = None) -> None:
+    """Our inbox gets these webhooks of Stripe's; else all there are, oldest first."""
+    if events is None:
+        events = list(library().v1.events.list({"limit": AT_MOST}).auto_paging_iter())[::-1]
+    for event in events:
+        body = json.dumps(event.to_dict(), default=str)
+        inbox.receive(body.encode(), signature=signed(body), at=timezone.now())
