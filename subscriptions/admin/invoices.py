@@ -3,20 +3,17 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
 
 from subscriptions import credit_notes
 from subscriptions.actors import of_user
 from subscriptions.admin import invoice_pages, invoice_panels
 from subscriptions.admin.base import SETTLE, RowsOfAccounts, dollars, minute, span, unbroken
+from subscriptions.admin.filters import AttentionFilter, FinalizedFilter
 from subscriptions.admin.pushes import is_parked
 from subscriptions.core.invoices import InvoiceState, allows
-from subscriptions.models import BillingHistory, CreditNoteKind, InvoiceCollection
-from subscriptions.models.collection import PARKED
+from subscriptions.models import BillingHistory, CreditNoteKind
 from usage.admin import operations
 from usage.admin.base import staff_user
 
@@ -28,26 +25,6 @@ COLOURS = {
 }
 
 
-class AttentionFilter(admin.SimpleListFilter):
-    """Open invoices that do not get paid by themselves."""
-
-    title = "what is wrong"
-    parameter_name = "attention"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("overdue", "Overdue"), ("failed", "Payment failed"), ("parked", "Push to Stripe parked")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        match self.value():
-            case "overdue":
-                return queryset.filter(state=InvoiceState.OPEN, due_at__lt=timezone.now())
-            case "failed":
-                return queryset.filter(state=InvoiceState.OPEN, collection__failed_attempts__gt=0)
-            case "parked":
-                return queryset.filter(collection__in=InvoiceCollection.objects.filter(PARKED))
-        return queryset
-
-
 @admin.register(BillingHistory)
 class InvoiceAdmin(RowsOfAccounts):
     """Nobody edits an invoice: what may happen to one is an operation, noted in its timeline."""
@@ -56,7 +33,7 @@ class InvoiceAdmin(RowsOfAccounts):
         "name", "account", "shown_state", "reason", "period", "shown_total", "shown_due", "shown_remaining",
         "finalized",
     ]  # fmt: skip
-    list_filter = ["state", "reason", AttentionFilter, ("finalized_at", RangeDateFilter)]
+    list_filter = ["state", "reason", AttentionFilter, FinalizedFilter]
     named_by = ["number"]
     search_help_text = "Number, or the account's name or id"
     fieldsets = [

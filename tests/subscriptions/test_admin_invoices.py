@@ -1,7 +1,7 @@
 """Invoices in the admin: how they stand, what is behind them, and every button with what it does."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -101,6 +101,21 @@ def test_invoices_are_filtered_by_what_is_wrong_with_them(staff: Client) -> None
     assert listed(staff, attention="overdue") == []
     an_invoice("late", at=NOW - timedelta(days=14, seconds=1))
     assert listed(staff, attention="overdue") == ["late"]
+
+
+def test_invoices_are_filtered_by_the_days_they_were_finalized_in(staff: Client) -> None:
+    for external_id, at in (
+        ("before", datetime(2026, 3, 1, 23, 59, 59, 999_999, tzinfo=UTC)),
+        ("first", datetime(2026, 3, 2, tzinfo=UTC)),
+        ("last", datetime(2026, 3, 3, 23, 59, 59, 999_999, tzinfo=UTC)),
+        ("after", datetime(2026, 3, 4, tzinfo=UTC)),
+    ):
+        an_invoice(external_id, at=at)
+
+    assert listed(staff, since="2026-03-02", until="2026-03-03") == ["last", "first"]
+    assert listed(staff, since="2026-03-03") == ["after", "last"]
+    assert listed(staff, until="9999-12-31", since="0001-01-01") == ["after", "last", "first", "before"]
+    assert staff.get(page("changelist", since="yesterday")).status_code == 302
 
 
 def test_the_list_is_read_with_as_many_queries_however_long_it_is(staff: Client) -> None:
