@@ -32,13 +32,15 @@ class ApiKeyInline(ReadOnlyInline):
 class AccountAdmin(ProjectAdmin):
     list_display = ["name", "external_id", "members_count", "created_at"]
     search_fields = ["name", "external_id", "members__user__username", "members__user__email"]
+    ordering = ["-pk"]
     date_hierarchy = "created_at"
     fields = ["external_id", "name", "paused_reason", "default_output_cap", "created_at"]
     inlines = [MemberInline, ApiKeyInline]
     change_form_outer_before_template = "admin/usage/account/standing.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
-        return Account.objects.annotate(members_count=Count("members"))
+        # In order also where no list asks for one, as where an account is found by typing.
+        return Account.objects.annotate(members_count=Count("members")).order_by(*self.ordering)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
         # Usage, invoices and other systems point at an account by its external id, so it never changes.
