@@ -113,10 +113,10 @@ def rows_not_billed_once(accounts: Iterable[Account]) -> list[str]:
 
 
 def evidence_of(rows: Iterable[tuple[int, Decimal]]) -> str:
-    """The hash chained over "id:cost" of rows in the order of their ids."""
+    """The hash chained over "id:cost" of rows in the order of their ids, the cost with all its decimals."""
     chained = b""
     for row_id, cost in sorted(rows):
-        chained = hashlib.sha256(chained + f"{row_id}:{cost}".encode()).digest()
+        chained = hashlib.sha256(chained + f"{row_id}:{cost:f}".encode()).digest()
     return chained.hex()
 
 
