@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from subscriptions import entitlements
 from subscriptions.history import with_relations
 from subscriptions.models import (
     RENEWALS,
+    InvoiceLine,
     PlanVersion,
     SubscriptionChange,
     SubscriptionPlan,
@@ -115,14 +116,16 @@ def plan_known_to(account: Account, *, plan_id: int, at: datetime) -> Subscripti
 
 
 def renewals_of(account: Account, *, limit: int, offset: int) -> ChangePage:
-    """A page of the changes that began a term or changed what is paid for it, newest first.
+    """A page of the changes that began a term or changed what is paid for it, newest first, each with the
+    lines that bill it.
 
     Reads `limit` + 1 rows. Raises ValueError for a page out of bounds.
     """
     if limit < 1 or not 0 <= offset <= MAX_OFFSET:
         raise ValueError(f"a page needs a limit of at least 1 and an offset in 0..{MAX_OFFSET}")
     found = SubscriptionChange.objects.filter(account=account, kind__in=RENEWALS).order_by("-id")
-    rows = list(changes_with_plans(found)[offset : offset + limit + 1])
+    billed = Prefetch("invoice_lines", InvoiceLine.objects.select_related("invoice__collection"))
+    rows = list(changes_with_plans(found).prefetch_related(billed)[offset : offset + limit + 1])
     return ChangePage(rows=rows[:limit], total_count=found.count(), has_more=len(rows) > limit)
 
 

@@ -10,7 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from subscriptions import queries
-from subscriptions.models import ChangeKind, CycleChoices, SubscriptionChange, Tier
+from subscriptions.core.invoices import InvoiceState
+from subscriptions.models import BillingHistory, ChangeKind, CycleChoices, SubscriptionChange, Tier
 from subscriptions.queries import MAX_OFFSET
 from usage.api.amounts import NumberField
 from usage.api.caller import account_read
@@ -20,6 +21,7 @@ from usage.core.money import ZERO
 MAX_PAGE = 100
 
 RenewalType = Literal["new", "renewal", "upgrade", "downgrade"]
+PaymentStatus = Literal["not_due", "pending", "paid", "failed"]
 TYPES: dict[str, RenewalType] = {
     ChangeKind.STARTED: "new",
     ChangeKind.REACTIVATED: "new",
@@ -67,7 +69,9 @@ class RenewalSerializer(serializers.Serializer[Any]):
     payment_amount = NumberField(help_text="USD to pay for it, unrounded.")
     credit_amount = NumberField(help_text="USD that are the customer's instead; then nothing is to pay.")
     payment_status = serializers.ChoiceField(
-        choices=["not_due", "pending"], help_text="not_due: nothing is to pay."
+        choices=["not_due", "pending", "paid", "failed"],
+        help_text="That of the invoice it is on. not_due: nothing is to pay, or no longer; pending: it is on "
+        "no invoice yet, or on one that is open; failed: an attempt to pay the invoice failed.",
     )
     payment_date = serializers.DateTimeField(
         allow_null=True, help_text="When it was paid; null while it was not."
@@ -107,10 +111,11 @@ class RenewalHistoryView(APIView):
 
 
 def renewal_fields(change: SubscriptionChange) -> dict[str, Any]:
-    """The fields of `RenewalSerializer`. No payment is collected yet, so what is to pay is pending."""
+    """The fields of `RenewalSerializer`."""
     plan = change.version_after.plan
     before = None if change.version_before is None else change.version_before.plan
     to_pay = max(change.amount_due, ZERO)
+    invoice = _invoice(change)
     return {
         "id": change.pk,
         "plan_name": plan.name,
@@ -127,10 +132,29 @@ def renewal_fields(change: SubscriptionChange) -> dict[str, Any]:
         "usage_before_renewal": _usage(change.usage_before),
         "payment_amount": to_pay,
         "credit_amount": to_pay - change.amount_due,
-        "payment_status": "pending" if to_pay else "not_due",
-        "payment_date": None,
+        "payment_status": _payment_status(invoice) if to_pay else "not_due",
+        "payment_date": invoice.paid_at if to_pay and invoice is not None else None,
         "created_at": change.recorded_at,
     }
+
+
+def _invoice(change: SubscriptionChange) -> BillingHistory | None:
+    """The invoice that bills it, once it has its number."""
+    billed = [line.invoice for line in change.invoice_lines.all() if line.invoice.number is not None]
+    return billed[0] if billed else None
+
+
+def _payment_status(invoice: BillingHistory | None) -> PaymentStatus:
+    if invoice is None:
+        return "pending"
+    match invoice.state:
+        case InvoiceState.PAID:
+            return "paid"
+        case InvoiceState.VOID:
+            return "not_due"
+        case InvoiceState.UNCOLLECTIBLE:
+            return "failed"
+    return "failed" if invoice.collection.failed_attempts else "pending"
 
 
 def renewal_type(change: SubscriptionChange) -> RenewalType:

@@ -9,16 +9,17 @@ import pytest
 import time_machine
 from pytest_django import DjangoAssertNumQueries
 
-from subscriptions import lifecycle, renewals
+from subscriptions import invoicing, lifecycle, renewals, settling
 from subscriptions.models import SubscriptionPlan, UserSubscription
 from tests.support.cast import NOW, an_event
 from tests.support.credentials import a_key
+from tests.support.invoicing import paid, refused, start_invoice
 from tests.support.posting import Posted, look
 from tests.support.recording import prepare, record
 from tests.support.subscribing import MONTHLY, TESTS, YEARLY, a_plan, a_version, subscribe
 from usage.core.calendar import months_after
 from usage.events import Units
-from usage.models import Account
+from usage.models import Account, BillingPeriod
 
 HISTORY = "/api/subscription/renewal-history/acme"
 pytestmark = pytest.mark.django_db
@@ -160,6 +161,41 @@ def test_what_costs_nothing_is_not_due() -> None:
     assert told("payment_amount", "payment_status", "payment_date") == [(0, "not_due", None)]
 
 
+def payment() -> tuple[Any, ...]:
+    return told("payment_status", "payment_date")[-1]
+
+
+def test_a_payment_is_told_as_its_invoice_stands() -> None:
+    subscription = subscribe(a_plan())
+    assert payment() == ("pending", None)
+
+    invoice = start_invoice(subscription)
+    assert payment() == ("pending", None)
+
+    refused(invoice)
+    assert payment() == ("failed", None)
+
+    paid(invoice)
+    assert payment() == ("paid", "2026-03-15T12:00:00Z")
+
+
+def test_what_was_waived_is_not_due_and_what_was_given_up_has_failed() -> None:
+    invoice = start_invoice(subscribe(a_plan()))
+    settling.give_up(invoice, at=NOW, by=TESTS, reason="Gone.")
+    assert payment() == ("failed", None)
+
+    settling.void(invoice, at=NOW, by=TESTS, reason="Never mind.")
+    assert payment() == ("not_due", None)
+
+
+def test_a_renewal_that_is_on_a_draft_is_pending(acme: Account) -> None:
+    start_invoice(subscribe(a_plan()))
+    period = BillingPeriod.objects.get()
+    invoicing.close_period(period, at=period.period_end)
+
+    assert payment() == ("pending", None)
+
+
 def test_a_credit_is_told_as_one_and_nothing_is_to_pay() -> None:
     subscribe(a_plan("small", price="30"), cycle=YEARLY)
     subscribe(a_plan("large", price="50"))
@@ -223,6 +259,6 @@ class TestPages:
         key = a_key(acme).plain
         look(HISTORY, key=key)
 
-        # The key, the page with its plans, their number.
-        with django_assert_num_queries(3):
+        # The key, the page with its plans, their number, and what bills them.
+        with django_assert_num_queries(4):
             assert len(look(HISTORY, key=key).data["renewals"]) == 12
