@@ -64,3 +64,19 @@ def test_a_duration_is_in_milliseconds_below_a_second(duration_s: str, written: 
 def test_a_call_without_a_quantity_shows_a_dash_and_not_a_zero() -> None:
     assert (figures.count(None), figures.count(0), figures.count(18_059_974)) == ("–", "0", "18,059,974")
     assert (figures.milliseconds(None), figures.milliseconds(0)) == ("–", "0 ms")
+
+
+@pytest.mark.parametrize(
+    ("amount", "cents", "exactly"),
+    [
+        ("0", "$0.00", "$0.00"),
+        ("1234.5", "$1,234.50", "$1,234.50"),
+        ("-2", "−$2.00", "−$2.00"),
+        ("12.345678", "$12.35", "$12.345678"),
+    ],
+)
+def test_amounts_of_an_invoice_have_a_sign_cents_and_every_digit(
+    amount: str, cents: str, exactly: str
+) -> None:
+    assert figures.billed(Decimal(amount)) == cents
+    assert figures.billed_exactly(Decimal(amount)) == exactly
