@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
@@ -20,6 +21,7 @@ import redis
 from django.conf import settings
 
 from alwrity_billing import embedded
+from subscriptions.stripe.simulator.server import Simulator
 
 PROJECT = Path(__file__).resolve().parent.parent
 REDIS_START_TIMEOUT_S = 10
@@ -68,6 +70,17 @@ def chromium() -> str:
     if not found:
         pytest.skip(f"needs a browser, one of: {', '.join(CHROMIUM_NAMES)}")
     return found[0]
+
+
+@pytest.fixture
+def at_stripe(tmp_path: Path, settings: Any) -> Iterator[Simulator]:
+    """A Stripe of the test's own that the project talks to, over HTTP and without trying again by itself."""
+    running = Simulator(path=tmp_path / "at_stripe.sqlite3", webhook_secret=settings.STRIPE_WEBHOOK_SECRET)
+    running.start()
+    settings.STRIPE_API_BASE = running.url
+    settings.STRIPE_NETWORK_RETRIES = 0
+    yield running
+    running.stop()
 
 
 @pytest.fixture

@@ -51,3 +51,29 @@ def test_the_secret_key_is_never_shown() -> None:
         guards.refuse_unsafe_production(**{**SAFE, "secret_key": "hunter2"})
 
     assert "hunter2" not in str(refused.value)
+
+
+class TestStripe:
+    @pytest.mark.parametrize("key", ["sk_live_51", "rk_live_51"])
+    def test_a_live_key_is_for_production_only(self, key: str) -> None:
+        with pytest.raises(ImproperlyConfigured, match="live key") as refused:
+            guards.refuse_unsafe_stripe(production=False, api_key=key, webhook_secret="whsec_1")
+
+        assert key not in str(refused.value)
+
+    def test_in_production_a_key_needs_a_webhook_secret(self) -> None:
+        with pytest.raises(ImproperlyConfigured, match="STRIPE_WEBHOOK_SECRET must be set"):
+            guards.refuse_unsafe_stripe(production=True, api_key="sk_live_51", webhook_secret="")
+
+    @pytest.mark.parametrize(
+        ("production", "key", "secret"),
+        [(False, "", ""), (False, "sk_test_51", ""), (True, "", ""), (True, "sk_live_51", "whsec_1")],
+    )
+    def test_everything_else_is_accepted(self, production: bool, key: str, secret: str) -> None:
+        guards.refuse_unsafe_stripe(production=production, api_key=key, webhook_secret=secret)
+
+    def test_the_development_secret_is_the_same_in_every_process_and_another_for_another_key(self) -> None:
+        first, again, other = map(guards.development_webhook_secret, ("a", "a", "b"))
+
+        assert first == again != other
+        assert first.startswith("whsec_")

@@ -80,6 +80,8 @@ def test_it_serves_and_ctrl_c_stops_everything(system: System) -> None:
 
     checks = {"database": "ok", "migrations": "ok", "broker": "ok"}
     assert (status, json.loads(body)["checks"]) == (200, checks)
+    assert f"Stripe is simulated at http://127.0.0.1:{system.port + 1}/" in system.log.read_text()
+    assert "4242 4242 4242 4242" in system.log.read_text()
     assert system.process.wait(STOP_TIMEOUT_S) == 0
     assert system.everything_ended()
 
@@ -117,6 +119,20 @@ def test_a_busy_port_is_refused_in_one_sentence(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"CommandError: Port {port} on 127.0.0.1 cannot be used")
     assert f"make run PORT={port + 1}" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_busy_port_of_the_simulator_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        taken = str(busy.getsockname()[1])
+
+        refused = manage("run", "--port", str(free_port()), data_dir=tmp_path, STRIPE_SIMULATOR_PORT=taken)
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"CommandError: Port {taken} on 127.0.0.1, for the simulator of Stripe,")
+    assert "STRIPE_SIMULATOR_PORT" in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 

@@ -56,6 +56,32 @@ def test_production_passes_the_deployment_check(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({}, "simulator sk_test_simulator http://127.0.0.1:8001"),
+        ({"PORT": "9000"}, "simulator sk_test_simulator http://127.0.0.1:9001"),
+        ({"STRIPE_SIMULATOR_PORT": "7000"}, "simulator sk_test_simulator http://127.0.0.1:7000"),
+        ({"STRIPE_API_KEY": "sk_test_51"}, "stripe sk_test_51 https://api.stripe.com"),
+        (PRODUCTION, "off  https://api.stripe.com"),
+    ],
+    ids=["development", "port", "simulator's port", "test key", "production"],
+)
+def test_the_key_says_whom_cards_are_charged_with(
+    tmp_path: Path, variables: dict[str, str], told: str
+) -> None:
+    look = "from django.conf import settings as s; print(s.STRIPE_MODE, s.STRIPE_API_KEY, s.STRIPE_API_BASE)"
+    address = {"DATABASE_URL": PRODUCTION["DATABASE_URL"], **variables}
+
+    shown = manage("shell", "--no-imports", "-c", look, data_dir=tmp_path, **address)
+
+    assert shown.stdout.strip() == told, shown.stderr
+
+
+def test_a_live_key_in_development_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path, STRIPE_API_KEY="sk_live_51").startswith("STRIPE_API_KEY is a live key")
+
+
 def test_the_example_lists_every_variable_and_no_other() -> None:
     settings = (PROJECT / "alwrity_billing" / "settings.py").read_text()
     example = (PROJECT / ".env.example").read_text()

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from alwrity_billing import setup_checks
+from subscriptions.stripe.simulator.server import Simulator
 from tests.conftest import free_port
 from tests.support.processes import manage
 from usage import partitions
@@ -135,3 +136,41 @@ def test_a_checklist_never_shows_a_secret(settings: Any) -> None:
 
     assert "hunter2" not in str([check() for check in setup_checks.WITHOUT_DATABASE])
     assert project.SECRET_KEY == "hunter2-secret-key"
+
+
+class TestStripe:
+    @pytest.mark.parametrize(
+        ("mode", "fact"),
+        [
+            ("off", "off (STRIPE_API_KEY is not set): invoices are paid by hand"),
+            ("simulator", "simulated at "),
+        ],
+    )
+    def test_which_one_it_is_is_told(self, settings: Any, mode: str, fact: str) -> None:
+        settings.STRIPE_MODE = mode
+
+        assert setup_checks.stripe().fact.startswith(fact)
+        assert setup_checks.stripe().is_right
+
+    def test_one_that_answers_is_right(self, settings: Any, at_stripe: Simulator) -> None:
+        settings.STRIPE_MODE = "stripe"
+
+        assert setup_checks.stripe() == setup_checks.Finding("Stripe", "answers")
+
+    @pytest.mark.parametrize(
+        ("changed", "fact"),
+        [
+            ({"STRIPE_API_KEY": "sk_live_1"}, "Stripe refuses our API key: check STRIPE_API_KEY."),
+            ({"STRIPE_API_BASE": "http://127.0.0.1:1"}, "Stripe does not answer just now."),
+        ],
+        ids=["key", "network"],
+    )
+    def test_one_that_refuses_or_is_away_is_wrong(
+        self, settings: Any, at_stripe: Simulator, changed: dict[str, str], fact: str
+    ) -> None:
+        settings.STRIPE_MODE = "stripe"
+        for name, value in changed.items():
+            setattr(settings, name, value)
+
+        assert setup_checks.stripe().fact == fact
+        assert not setup_checks.stripe().is_right
