@@ -10,6 +10,7 @@ from subscriptions import entitlements
 from subscriptions.history import with_relations
 from subscriptions.models import (
     RENEWALS,
+    BillingProfile,
     InvoiceLine,
     PlanVersion,
     SubscriptionChange,
@@ -59,6 +60,12 @@ def versions_for_sale(*, at: datetime, account: Account | None = None) -> list[P
     sold = newest.filter(plan__in=plans).distinct("plan_id").values("pk")
     versions = PlanVersion.objects.filter(pk__in=sold).select_related("plan")
     return list(versions.prefetch_related("limits", "surcharges").order_by("plan__position", "plan__id"))
+
+
+def cards_ending(*, at: datetime) -> QuerySet[BillingProfile]:
+    """The accounts whose card ends with the month of `at` or has ended before: they need another one."""
+    ending = Q(card_exp_year__lt=at.year) | Q(card_exp_year=at.year, card_exp_month__lte=at.month)
+    return BillingProfile.objects.filter(ending).select_related("account").order_by("account__name", "pk")
 
 
 def plan_by_id(plan_id: int) -> SubscriptionPlan | None:

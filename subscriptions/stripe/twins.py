@@ -19,7 +19,7 @@ from subscriptions.models import (
     CreditNoteKind,
     InvoiceCollection,
 )
-from subscriptions.stripe import client, conversion, customers, rows, sync
+from subscriptions.stripe import cards, client, conversion, customers, rows, sync
 from subscriptions.stripe.errors import CardDeclined, StripeRefused
 from subscriptions.stripe.remote import RemoteInvoice
 from usage.core.money import ZERO, format_amount
@@ -47,7 +47,7 @@ def converge(collection: InvoiceCollection, *, at: datetime) -> datetime | None:
         sync.invoice(invoice, twin, at=at)
         invoice.refresh_from_db()
         collection.refresh_from_db()
-        if _bring(collection, invoice, profile, twin, at=at):
+        if _brought(collection, invoice, profile, twin, at=at):
             sync.invoice(invoice, client.invoice(twin.id), at=at)
     return _next_look(collection.pk, at=at)
 
@@ -106,6 +106,23 @@ def _finalized(collection: InvoiceCollection, invoice: BillingHistory, twin: Rem
             f"for {format_amount(twin.amount_due)} USD: correct the twin at Stripe, then push it again."
         )
     return client.finalize(twin.id, key=collection.push_key("finalize", invoice.pk))
+
+
+def _brought(
+    collection: InvoiceCollection,
+    invoice: BillingHistory,
+    profile: BillingProfile,
+    twin: RemoteInvoice,
+    *,
+    at: datetime,
+) -> bool:
+    """Whether the twin is another than before: by us, or by somebody who was faster."""
+    try:
+        return _bring(collection, invoice, profile, twin, at=at)
+    except StripeRefused:
+        if client.invoice(twin.id).status == twin.status:
+            raise
+        return True
 
 
 def _bring(
@@ -186,6 +203,12 @@ def _collect(
     attempt = _raise_attempts(collection)
     try:
         client.pay(twin.id, key=collection.push_key("pay", invoice.pk, attempt))
+    except StripeRefused:
+        # The card may have been taken off at Stripe, and the webhook that says so may not be here yet.
+        cards.sync(profile, at=at)
+        if BillingProfile.objects.get(pk=profile.pk).payment_method_id == profile.payment_method_id:
+            raise
+        return False
     except CardDeclined as declined:
         sync.invoice(invoice, client.invoice(twin.id), at=at)
         payments.refused(invoice, attempt=attempt, code=declined.error_code, message=declined.message, at=at)

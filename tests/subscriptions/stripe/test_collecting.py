@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from subscriptions import credit_notes, payments, settling
+from subscriptions import credit_notes, payments, queries, settling
 from subscriptions.core.invoices import InvoiceState
 from subscriptions.core.states import State
 from subscriptions.models import (
@@ -96,6 +96,44 @@ def test_while_the_account_is_held_no_card_is_charged() -> None:
     holds.lift(account, at=NOW)
     pushed()
     assert state_of(invoice) == (InvoiceState.PAID, State.ACTIVE)
+
+
+class TestWhatChangesMeanwhile:
+    def test_a_card_that_was_taken_off_is_no_failure_of_ours(self) -> None:
+        account = an_account()
+        profile = a_saved_card(account)
+        invoice = an_invoice(account)
+        library().v1.payment_methods.detach(profile.payment_method_id)
+
+        pushed()
+
+        collection = collection_of(invoice)
+        assert state_of(invoice) == (InvoiceState.OPEN, State.ACTIVE)
+        assert (collection.push_error, collection.push_at) == ("", invoice.due_at)
+        assert not BillingProfile.objects.get().has_card
+
+    def test_an_invoice_paid_at_stripe_before_ours_was_voided_stays_paid_there(self) -> None:
+        invoice = an_invoice()
+        pushed()
+        library().v1.invoices.pay(collection_of(invoice).stripe_invoice_id or "", {"paid_out_of_band": True})
+        settling.void(invoice, at=NOW, by=STAFF, reason="A mistake.")
+
+        pushed()
+
+        assert twin_of(invoice).status == "paid"
+        assert collection_of(invoice).push_error == ""
+
+
+@pytest.mark.parametrize(
+    ("month", "year", "ends"), [(2, 2026, True), (3, 2026, True), (4, 2026, False), (1, 2027, False)]
+)
+def test_a_card_that_ends_this_month_is_known(month: int, year: int, ends: bool) -> None:
+    profile = a_saved_card(an_account())
+    profile.card_exp_month, profile.card_exp_year = month, year
+    profile.save()
+
+    assert profile.card_ends_by(NOW) is ends
+    assert list(queries.cards_ending(at=NOW)) == [profile] * ends
 
 
 class TestOtherEnds:
