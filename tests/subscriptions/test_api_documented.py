@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from subscriptions import credits
-from subscriptions.models import CreditKind
+from subscriptions.models import BillingProfile, CreditKind
 from tests.support.api_page import assert_as_shown, run, shown
 from tests.support.cast import NOW, an_account
 from tests.support.credentials import a_key
@@ -74,3 +74,19 @@ def test_credits_are_told_as_the_page_says(key: str) -> None:
     command, told = shown("billing/credits")
 
     assert_as_shown(run(command, KEY=key), told)
+
+
+@pytest.mark.usefixtures("at_stripe")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "subscription/create-checkout-session",
+        "subscription/create-portal-session",
+        "billing/payment-method",
+    ],
+)
+def test_stripes_pages_have_an_address_as_the_page_says(key: str, address: str) -> None:
+    BillingProfile.objects.all().delete()
+    ask, told = shown(address)
+
+    assert_as_shown(run(ask, KEY=key, PLAN=str(the_plan("pro").pk)), told)
