@@ -1,0 +1,76 @@
+"""Tasks that talk to Stripe: what they do in one run, and that a wake-up may get lost."""
+
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import transaction
+from django.utils import timezone
+
+from subscriptions import tasks
+from subscriptions.core.invoices import InvoiceState
+from subscriptions.models import BillingHistory, InvoiceCollection, StripeEvent
+from subscriptions.stripe import inbox
+from tests.support.cast import NOW, an_account
+from tests.support.paying import a_checkout, a_saved_card, an_event_of_stripe, an_invoice, deliver, signed
+from tests.support.subscribing import a_plan
+
+pytestmark = pytest.mark.django_db
+
+
+@time_machine.travel(NOW, tick=False)
+def test_one_run_pushes_all_that_is_due(at_stripe: Any) -> None:
+    for name in ("a", "b"):
+        account = an_account(name)
+        a_saved_card(account)
+        an_invoice(account, plan=a_plan(name))
+
+    tasks.push_to_stripe()
+
+    assert set(BillingHistory.objects.values_list("state", flat=True)) == {InvoiceState.PAID}
+
+
+@time_machine.travel(NOW, tick=False)
+def test_one_run_takes_over_all_webhooks_and_the_next_charges_what_follows(at_stripe: Any) -> None:
+    a_checkout(an_account(), plan=a_plan())
+    deliver()
+
+    tasks.process_stripe_events()
+    tasks.push_to_stripe()
+
+    assert not StripeEvent.objects.filter(state="received").exists()
+    assert BillingHistory.objects.get().state == InvoiceState.PAID
+
+
+def test_where_no_cards_are_charged_nothing_is_pushed_or_processed(settings: Any) -> None:
+    an_invoice()
+    body = an_event_of_stripe("plan.created")
+    inbox.receive(body.encode(), signature=signed(body), at=timezone.now())
+    settings.STRIPE_MODE = "off"
+
+    tasks.push_to_stripe()
+    tasks.process_stripe_events()
+
+    assert InvoiceCollection.objects.get().push_at == NOW
+    assert StripeEvent.objects.get().state == "received"
+
+
+class Broken:
+    """A task whose broker is away."""
+
+    asked = 0
+
+    def apply_async(self, **options: Any) -> None:
+        self.asked += 1
+        raise ConnectionError("the broker is away")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_is_woken_once_the_transaction_is_over_and_a_broker_that_is_away_fails_nothing() -> None:
+    task = Broken()
+
+    with transaction.atomic():
+        tasks.soon(task)
+        assert task.asked == 0
+
+    assert task.asked == 1
