@@ -52,7 +52,8 @@ def close_period(period: BillingPeriod, *, at: datetime) -> BillingHistory | Non
 
     Billed are the usage recorded in it, the fees due until its end that no invoice has yet, the next term's
     included, and what waited for the next invoice. One that is closed, or that another worker is closing, is
-    left alone. Raises TrackingException where the log and its totals differ.
+    left alone; of one that was closed here, `period` then says when. Raises TrackingException where the log
+    and its totals differ.
     """
     with transaction.atomic():
         claimed = (
@@ -78,6 +79,7 @@ def close_period(period: BillingPeriod, *, at: datetime) -> BillingHistory | Non
         claimed.closed_at = at
         claimed.save(update_fields=["closed_at"])
         CloseFailure.objects.filter(billing_period=claimed).delete()
+    period.closed_at = at
     return invoice
 
 

@@ -62,7 +62,7 @@ def close_due(*, at: datetime, limit: int) -> int:
             continue
         if invoice is not None:
             invoicing.finalize(invoice, at=at)
-        closed += 1
+        closed += period.closed_at is not None
     return closed
 
 
@@ -121,6 +121,9 @@ def _over(at: datetime) -> Q:
 
 def _note_failure(period: BillingPeriod, failure: Exception, *, at: datetime) -> None:
     error = f"{type(failure).__name__}: {failure}"[:500]
+    if BillingPeriod.objects.filter(pk=period.pk, closed_at__isnull=False).exists():
+        # Another worker has closed it meanwhile.
+        return
     known = CloseFailure.objects.filter(billing_period=period).first()
     if known is None:
         CloseFailure.objects.create(
