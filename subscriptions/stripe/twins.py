@@ -139,9 +139,7 @@ def _bring(
     if invoice.state == InvoiceState.VOID:
         client.void(twin.id, key=collection.push_key("void", invoice.pk))
         return True
-    lowered = _lower(collection, invoice, twin)
-    if lowered:
-        twin = client.invoice(twin.id)
+    before, twin = twin, _lowered(collection, invoice, twin, at=at)
     if twin.status not in PAYABLE:
         return True
     match InvoiceState(invoice.state):
@@ -152,37 +150,46 @@ def _bring(
             client.give_up(twin.id, key=collection.push_key("uncollectible", invoice.pk))
             return True
         case InvoiceState.OPEN:
-            return _collect(collection, invoice, profile, twin, at=at) or lowered
-    return lowered
+            return _collect(collection, invoice, profile, twin, at=at) or twin != before
+    return twin != before
 
 
-def _lower(collection: InvoiceCollection, invoice: BillingHistory, twin: RemoteInvoice) -> bool:
-    """Take off the twin what credit notes took off the invoice, and the part of it that was paid another way;
-    whether there was any.
-    """
+def _lowered(
+    collection: InvoiceCollection, invoice: BillingHistory, twin: RemoteInvoice, *, at: datetime
+) -> RemoteInvoice:
+    """The twin, without what credit notes took off the invoice, and what of it was paid another way."""
     notes = CreditNote.objects.filter(
         invoice=invoice, kind=CreditNoteKind.REDUCE, stripe_credit_note_id__isnull=True
     )
-    left = twin.amount_remaining
     for note in notes.order_by("pk"):
         key = collection.push_key("creditnote", note.pk)
-        made = _take_off(collection, twin, note.amount, number=note.number, memo=note.reason, key=key)
+        made = _known_note(collection, twin, note.number, at=at) or client.create_credit_note(
+            twin.id, amount=note.amount, number=note.number, memo=note.reason, key=key
+        )
         CreditNote.objects.filter(pk=note.pk).update(stripe_credit_note_id=made)
-        left -= note.amount
-    outside = left - invoice.amount_remaining
-    if invoice.state == InvoiceState.OPEN and outside > 0:
-        paid = f"{invoice.number}-paid-{conversion.cents(invoice.amount_paid)}"
-        key = collection.push_key("outside", invoice.pk, conversion.cents(invoice.amount_paid))
-        _take_off(collection, twin, outside, number=paid, memo="Paid outside Stripe.", key=key)
-        left -= outside
-    return left != twin.amount_remaining
+        # Read again: a note whose answer got lost had been taken off already.
+        twin = client.invoice(twin.id)
+    outside = twin.amount_remaining - invoice.amount_remaining
+    if invoice.state != InvoiceState.OPEN or outside <= 0:
+        return twin
+    paid = conversion.cents(invoice.amount_paid)
+    client.create_credit_note(
+        twin.id,
+        amount=outside,
+        number=f"{invoice.number}-paid-{paid}",
+        memo="Paid outside Stripe.",
+        key=collection.push_key("outside", invoice.pk, paid),
+    )
+    return client.invoice(twin.id)
 
 
-def _take_off(
-    collection: InvoiceCollection, twin: RemoteInvoice, amount: Decimal, *, number: str, memo: str, key: str
-) -> str:
-    known = client.find_credit_note(twin.id, number=number) if collection.push_key_turn else None
-    return known or client.create_credit_note(twin.id, amount=amount, number=number, memo=memo, key=key)
+def _known_note(
+    collection: InvoiceCollection, twin: RemoteInvoice, number: str, *, at: datetime
+) -> str | None:
+    """A credit note that is there already. An invoice may be older than Stripe keeps any key."""
+    if not rows.may_be_known(collection, at=at):
+        return None
+    return client.find_credit_note(twin.id, number=number)
 
 
 def _collect(

@@ -27,6 +27,7 @@ from tests.support.paying import (
     collection_of,
     library,
     pushed,
+    pushed_until_quiet,
     twin_of,
 )
 
@@ -96,6 +97,17 @@ def test_while_the_account_is_held_no_card_is_charged() -> None:
     holds.lift(account, at=NOW)
     pushed()
     assert state_of(invoice) == (InvoiceState.PAID, State.ACTIVE)
+
+
+def test_a_refusal_without_a_charge_counts_once() -> None:
+    invoice = an_invoice()
+
+    for _ in range(2):
+        payments.refused(invoice, attempt=1, code="authentication_required", message="Confirm it.", at=NOW)
+
+    collection = collection_of(invoice)
+    assert (collection.failed_attempts, collection.last_failure_code) == (1, "authentication_required")
+    assert state_of(invoice) == (InvoiceState.OPEN, State.PAST_DUE)
 
 
 class TestWhatChangesMeanwhile:
@@ -212,6 +224,33 @@ class TestCreditNotes:
         assert state_of(invoice) == (InvoiceState.PAID, State.ACTIVE)
         assert CreditNote.objects.get().stripe_credit_note_id
         assert list(reconcile.differences(at=NOW)) == []
+
+    def test_a_note_whose_answer_got_lost_is_taken_off_once(self, at_stripe: Simulator) -> None:
+        account = an_account()
+        invoice = an_invoice(account)
+        issue(invoice, CreditNoteKind.REDUCE, Decimal(12))
+        pay_by_hand(invoice, Decimal(10))
+        a_saved_card(account)
+        at_stripe.faults.add(method="POST", path="/v1/credit_notes", kind="timeout_after_commit")
+
+        pushed_until_quiet()
+
+        (charge,) = library().v1.charges.list().data
+        assert charge.amount == 800
+        assert state_of(invoice) == (InvoiceState.PAID, State.ACTIVE)
+
+    def test_nor_is_it_twice_once_stripe_has_forgotten_the_key(self, at_stripe: Simulator) -> None:
+        invoice = an_invoice()
+        pushed()
+        issue(invoice, CreditNoteKind.REDUCE, Decimal(12))
+        at_stripe.faults.add(method="POST", path="/v1/credit_notes", kind="timeout_after_commit")
+        pushed()
+        at_stripe.forget_keys()
+
+        pushed(at=NOW + 2 * DAY)
+
+        assert [each.amount for each in library().v1.credit_notes.list().data] == [1200]
+        assert twin_of(invoice).amount_remaining == 1800
 
     def test_taking_off_all_of_it_settles_it_there(self) -> None:
         invoice = an_invoice()

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from subscriptions.models import BillingProfile, CreditNote, InvoiceCollection, Payment
-from subscriptions.stripe import push, rows
+from subscriptions.models import BillingProfile, CreditNote, InvoiceCollection, Payment, StripeEvent
+from subscriptions.stripe import push, reconcile, rows
 from subscriptions.stripe.simulator.server import Simulator
 from tests.support.cast import NOW, an_account
 from tests.support.concurrency import at_once
-from tests.support.paying import a_card, a_saved_card, an_invoice, library
+from tests.support.paying import a_card, a_saved_card, an_invoice, deliver, library, processed, pushed
 from tests.support.subscribing import a_plan
 from usage.models import Account
 
@@ -56,6 +56,31 @@ def test_workers_at_once_push_each_invoice_once(at_stripe: Simulator) -> None:
     assert sorted(each.status for each in library().v1.invoices.list().data) == ["paid"] * 3
     assert Payment.objects.count() == 3
     assert set(InvoiceCollection.objects.values_list("payment_attempts", flat=True)) == {1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_webhooks_taken_over_while_others_push_change_nothing(at_stripe: Simulator) -> None:
+    for name in ("a", "b", "c"):
+        account = an_account(name)
+        a_saved_card(account)
+        an_invoice(account, plan=a_plan(name))
+
+    def work(number: int) -> None:
+        for _ in range(3):
+            if number % 2:
+                push.push_due(at=NOW, limit=10)
+            else:
+                deliver()
+                processed()
+
+    at_once(work, times=4)
+    deliver()
+    processed()
+    pushed()
+
+    assert Payment.objects.count() == 3
+    assert not StripeEvent.objects.filter(state__in=["received", "parked"]).exists()
+    assert list(reconcile.differences(at=NOW)) == []
 
 
 def test_a_claim_runs_out() -> None:
