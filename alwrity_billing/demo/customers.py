@@ -93,6 +93,14 @@ GEMINI_FLASH = Call(
     output_tokens=500,
     seconds=2.2,
 )
+SKETCH = Call(
+    provider="gemini",
+    model="gemini-2.5-flash",
+    endpoint="/v1beta/models/gemini-2.5-flash:generateContent",
+    input_tokens=300,
+    output_tokens=250,
+    seconds=1.6,
+)
 GEMINI_PRO = Call(
     provider="gemini",
     model="gemini-2.5-pro",
@@ -193,12 +201,12 @@ PRICE_WATCH = Customer(
 SKETCHBOOK = Customer(
     external_id="nora-lindqvist",
     name="Nora Lindqvist",
-    calls_a_day=2,
+    calls_a_day=1,
     plan="free",
     started_percent=50,
     weekend_percent=150,
     hours=EVENINGS,
-    mix=((GEMINI_FLASH, 9), (TAVILY, 1)),
+    mix=((SKETCH, 9), (TAVILY, 1)),
     teams=(("", "sketches", 1),),
 )
 CUSTOMERS = (WRITER, START_UP, AGENCY, PRICE_WATCH, SKETCHBOOK)

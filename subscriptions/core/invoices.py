@@ -168,7 +168,7 @@ def _line_of(group: UsageGroup, *, term: Term, version_id: int) -> Line:
     late = ", recorded late" if group.late else ""
     return Line(
         kind=LineKind.LATE_USAGE if group.late else LineKind.USAGE,
-        description=f"{name}: {calls}{late}",
+        description=f"{name}: {calls}{_unpriced(group)}{late}",
         precise=group.cost,
         # Late usage says when it happened, which is not the period that bills it.
         term=Term(group.first_at, group.last_at) if group.late else term,
@@ -187,6 +187,13 @@ def _line_of(group: UsageGroup, *, term: Term, version_id: int) -> Line:
             "last_at": group.last_at.isoformat(),
         },
     )
+
+
+def _unpriced(group: UsageGroup) -> str:
+    """Why no price rated the calls; of totals, which have no evidence, nobody knows."""
+    if group.price_id or not group.evidence:
+        return ""
+    return ", at the cost reported" if group.cost else ", nothing to pay"
 
 
 # What a line counts, first of those that were consumed; calls where nothing else was.

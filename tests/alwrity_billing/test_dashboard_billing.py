@@ -202,7 +202,7 @@ class TestInvoice:
         page = page_of(alice, f"/billing/invoices/{invoice.number}/")
 
         for words in (
-            "gpt-4o (openai): 1 call",
+            "gpt-4o (openai): 1 call, at the cost reported",
             "1,000 input tokens, 100 output tokens",
             "$12.345678",
             "$12.35",

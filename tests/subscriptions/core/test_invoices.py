@@ -105,11 +105,11 @@ def test_half_a_cent_goes_to_the_even_one() -> None:
     assert round_lines([Decimal("0.015")]) == [Decimal("0.02")]
 
 
-def a_group(cost: str, *, late: bool = False, **counts: int) -> UsageGroup:
+def a_group(cost: str, *, late: bool = False, price_id: int | None = 7, **counts: int) -> UsageGroup:
     return UsageGroup(
         provider="openai",
         model="gpt-4o",
-        price_id=7,
+        price_id=price_id,
         late=late,
         first_at=datetime(2026, 2, 27, tzinfo=UTC) if late else datetime(2026, 3, 2, tzinfo=UTC),
         last_at=datetime(2026, 2, 28, tzinfo=UTC) if late else datetime(2026, 3, 9, tzinfo=UTC),
@@ -137,6 +137,22 @@ def test_usage_is_listed_at_its_cost_and_then_what_comes_off_and_on() -> None:
     assert lines[0].term == MARCH
     assert lines[1].term == (groups[1].first_at, groups[1].last_at)
     assert (lines[0].event_count, lines[0].evidence, lines[0].price_id) == (3, "ab" * 32, 7)
+
+
+@pytest.mark.parametrize(
+    ("cost", "price_id", "told"),
+    [
+        ("60", 7, "gpt-4o (openai): 3 calls"),
+        ("60", None, "gpt-4o (openai): 3 calls, at the cost reported"),
+        ("0", None, "gpt-4o (openai): 3 calls, nothing to pay"),
+    ],
+)
+def test_calls_that_no_price_rated_say_so(cost: str, price_id: int | None, told: str) -> None:
+    lines = usage_lines(
+        [a_group(cost, price_id=price_id)], terms("100"), term=MARCH, plan="Pro", version_id=1
+    )
+
+    assert lines[0].description == told
 
 
 def test_a_period_without_usage_has_no_lines() -> None:
