@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,8 @@ from subscriptions import changes, credit_notes, credits, lifecycle, settling
 from subscriptions.models import BillingHistory, CreditKind, CreditNoteKind, InvoiceCollection
 from subscriptions.stripe.simulator.server import Simulator
 from tests.support.cast import NOW, a_member, an_account
-from tests.support.invoicing import a_card, metered, paid, period_invoice, refused, start_invoice, used
+from tests.support.invoicing import metered, paid, period_invoice, refused, start_invoice, used
+from tests.support.paying import a_card
 from tests.support.recording import prepare
 from tests.support.subscribing import MONTHLY, TESTS, a_plan, again, subscribe
 from usage.models import Account
@@ -46,15 +46,6 @@ def first(acme: Account) -> BillingHistory:
     return start_invoice(metered())
 
 
-@pytest.fixture
-def at_stripe(tmp_path: Path, settings: Any) -> Iterator[Simulator]:
-    running = Simulator(path=tmp_path / "stripe.sqlite3", webhook_secret=settings.STRIPE_WEBHOOK_SECRET)
-    running.start()
-    settings.STRIPE_API_BASE = running.url
-    yield running
-    running.stop()
-
-
 def page_of(client: Client, url: str = "/billing/") -> str:
     response = client.get(url)
     assert response.status_code == 200
@@ -72,7 +63,7 @@ class TestBilling:
 
         for words in ("Team", "$30.00 a month", "15 Mar 2026", "15 Apr 2026", "it renews", "Active"):
             assert words in page, words
-        for words in ("4242", "08/2030", "$12.00", "Replace card"):
+        for words in ("4242", "12/2040", "$12.00", "Replace card"):
             assert words in page, words
 
     def test_the_next_invoice_has_its_lines(self, alice: Client, first: BillingHistory) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,8 @@ from subscriptions import credits, lifecycle, queries
 from subscriptions.models import CreditKind, SubscriptionPlan, UserSubscription
 from subscriptions.stripe.simulator.server import Simulator
 from tests.support.cast import NOW, a_member, a_user, an_account
-from tests.support.invoicing import a_card, start_invoice
+from tests.support.invoicing import start_invoice
+from tests.support.paying import a_card
 from tests.support.subscribing import TESTS, YEARLY, a_plan, again, load_catalog, subscribe
 from usage.models import Account, Role
 
@@ -57,15 +57,6 @@ def on_small(acme: Account, small: SubscriptionPlan) -> UserSubscription:
     subscription = subscribe(small)
     start_invoice(subscription)
     return subscription
-
-
-@pytest.fixture
-def at_stripe(tmp_path: Path, settings: Any) -> Iterator[Simulator]:
-    running = Simulator(path=tmp_path / "stripe.sqlite3", webhook_secret=settings.STRIPE_WEBHOOK_SECRET)
-    running.start()
-    settings.STRIPE_API_BASE = running.url
-    yield running
-    running.stop()
 
 
 def page_of(client: Client, url: str) -> str:

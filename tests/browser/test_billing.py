@@ -13,7 +13,8 @@ from subscriptions.models import StripeEvent
 from subscriptions.stripe.simulator.server import Simulator
 from tests.browser.test_dashboard import NARROW, WIDE, log_in
 from tests.support.cast import NOW, a_member
-from tests.support.invoicing import a_card, metered, refused, start_invoice, used
+from tests.support.invoicing import metered, refused, start_invoice, used
+from tests.support.paying import a_card
 from tests.support.processes import wait_until
 from tests.support.recording import prepare
 from tests.support.subscribing import a_plan

@@ -15,7 +15,7 @@ from subscriptions.models import CreditKind
 from tests.support.authorizing import a_limit
 from tests.support.cast import NOW, an_account
 from tests.support.credentials import a_key
-from tests.support.invoicing import a_card
+from tests.support.paying import a_card
 from tests.support.posting import look
 from tests.support.subscribing import MONTHLY, TESTS, YEARLY, a_plan, subscribe
 from usage.api.known_limits import LIMIT_NAMES
@@ -204,7 +204,7 @@ def test_it_tells_how_it_is_paid(acme: Account) -> None:
 
     body = billed()
 
-    assert body["card"] == {"brand": "visa", "last4": "4242", "exp_month": 8, "exp_year": 2030}
+    assert body["card"] == {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2040}
     assert body["credit_balance"] == "10"
     # The fee of the first term, which no invoice has yet, and of the next.
     assert body["next_invoice"] == {

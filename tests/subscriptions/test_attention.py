@@ -10,7 +10,8 @@ from subscriptions import attention, invoice_queries, invoicing, lifecycle, quer
 from subscriptions.attention import CardExpires, Concern, TrialEnds, Unpaid
 from subscriptions.models import InvoiceCollection
 from tests.support.cast import NOW
-from tests.support.invoicing import a_card, metered, paid, period_invoice, refused, start_invoice
+from tests.support.invoicing import metered, paid, period_invoice, refused, start_invoice
+from tests.support.paying import a_card
 from tests.support.recording import prepare
 from tests.support.subscribing import TESTS, a_plan, subscribe
 from usage.models import Account, BillingPeriod

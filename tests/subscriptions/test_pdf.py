@@ -10,7 +10,8 @@ import pytest
 from subscriptions import credit_notes, credits, invoice_queries, pdf, settling
 from subscriptions.models import BillingHistory, CreditKind, CreditNoteKind
 from tests.support.cast import NOW
-from tests.support.invoicing import a_card, metered, paid, period_invoice, start_invoice, used
+from tests.support.invoicing import metered, paid, period_invoice, start_invoice, used
+from tests.support.paying import a_card
 from tests.support.recording import prepare
 from tests.support.subscribing import TESTS
 from usage.models import Account
@@ -138,7 +139,7 @@ def test_a_void_invoice_says_so_and_asks_for_nothing() -> None:
 
 def test_buyer_and_seller_are_those_of_the_day_it_was_finalized(acme: Account) -> None:
     address = {"line1": "1 Main Street", "postal_code": "94105", "city": "San Francisco", "country": "US"}
-    a_card(acme, name="Acme Inc.", address=address, tax_id="US-1")
+    a_card(acme, name="Acme Inc.", email="billing@example.com", address=address, tax_id="US-1")
     document = told(start_invoice(metered()))
 
     assert document["buyer"] == {

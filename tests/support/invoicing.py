@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from subscriptions import invoicing, month_close, payments
-from subscriptions.models import BillingHistory, BillingProfile, OveragePolicy, Payment, UserSubscription
+from subscriptions.models import BillingHistory, OveragePolicy, Payment, UserSubscription
 from tests.support.cast import NOW, an_event
 from tests.support.recording import record
 from tests.support.subscribing import a_plan, subscribe
@@ -57,22 +57,6 @@ def refused(invoice: BillingHistory, *, at: datetime = NOW, charge: str = "ch_no
     """A charge that the card's bank declined."""
     why = {"failure_code": "card_declined", "failure_message": "Your card was declined."}
     return payments.record(invoice, _charge(invoice, charge, at=at, **why), at=at)
-
-
-def a_card(account: Account, **fields: Any) -> BillingProfile:
-    """The account's card, a Visa that is good for years."""
-    card = {
-        "name": account.name,
-        "email": "billing@example.com",
-        "stripe_customer_id": f"cus_{account.pk}",
-        "payment_method_id": f"pm_{account.pk}",
-        "card_brand": "visa",
-        "card_last4": "4242",
-        "card_exp_month": 8,
-        "card_exp_year": 2030,
-        "updated_at": NOW,
-    }
-    return BillingProfile.objects.create(account=account, **{**card, **fields})
 
 
 def _charge(invoice: BillingHistory, charge: str, *, at: datetime, **why: str) -> payments.Charge:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import stripe
@@ -24,8 +25,8 @@ STAFF = Actor(name="staff")
 BACK = "https://testserver/back"
 
 
-def a_card(account: Account, *, at: datetime = NOW) -> BillingProfile:
-    """The account's profile with a card, as if it had been saved at Stripe."""
+def a_card(account: Account, *, at: datetime = NOW, **fields: Any) -> BillingProfile:
+    """The account's profile with a card that is good for years, as if it had been saved at Stripe."""
     card = {
         "stripe_customer_id": f"cus_{account.pk}",
         "payment_method_id": f"pm_{account.pk}",
@@ -35,7 +36,7 @@ def a_card(account: Account, *, at: datetime = NOW) -> BillingProfile:
         "card_exp_year": 2040,
         "updated_at": at,
     }
-    profile, _ = BillingProfile.objects.update_or_create(account=account, defaults=card)
+    profile, _ = BillingProfile.objects.update_or_create(account=account, defaults={**card, **fields})
     return profile
 
 

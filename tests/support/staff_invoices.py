@@ -15,6 +15,7 @@ from subscriptions import month_close, payments
 from subscriptions.models import BillingHistory, BillingProfile, SubscriptionPlan
 from subscriptions.payments import Charge
 from tests.support.cast import NOW, a_user, an_account
+from tests.support.paying import a_card
 from tests.support.subscribing import a_plan, start
 from usage.models import Account
 
@@ -65,12 +66,10 @@ def a_profile(account: Account, **fields: object) -> BillingProfile:
     known = {
         "stripe_customer_id": f"cus_{account.external_id}",
         "payment_method_id": f"pm_{account.external_id}",
-        "card_brand": "visa",
-        "card_last4": "4242",
         "card_exp_month": 4,
         "card_exp_year": 2030,
     }
-    return BillingProfile.objects.create(account=account, updated_at=NOW, **{**known, **fields})
+    return a_card(account, **{**known, **fields})
 
 
 def afresh(invoice: BillingHistory) -> BillingHistory:
