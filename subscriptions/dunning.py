@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from subscriptions import invoicing, lifecycle
+from subscriptions import invoicing, lifecycle, term_ends
 from subscriptions.actors import SYSTEM
 from subscriptions.core.dunning import next_attempt
 from subscriptions.core.invoices import InvoiceState
@@ -37,13 +37,18 @@ def failed(invoice: BillingHistory, *, code: str, message: str, at: datetime) ->
     )
     collection.save()
     invoicing.note(invoice, InvoiceEventKind.PAYMENT_FAILED, at=at, by=SYSTEM, reason=message)
-    subscription = UserSubscription.objects.filter(account=invoice.account_id).first()
+    subscription = _subscription_of(invoice, at=at)
     if subscription is None:
         return
     why = f"Invoice {invoice.number} could not be paid: {message}"[:300]
     if allows(Move.PAYMENT_FAILED, before=State(subscription.state)):
         subscription = lifecycle.payment_failed(subscription, at=at, by=SYSTEM, reason=why)
-    if collection.next_payment_at is None and State(subscription.state) in USABLE:
+    if collection.next_payment_at is not None:
+        return
+    if subscription.paused_automatically:
+        # That pause ends by itself, with the period; this one does not.
+        subscription = lifecycle.resume(subscription, at=at, by=SYSTEM, reason=why)
+    if State(subscription.state) in USABLE:
         lifecycle.pause(subscription, at=at, by=SYSTEM, reason=why, cause=UNPAID)
 
 
@@ -54,7 +59,7 @@ def settled(invoice: BillingHistory, *, at: datetime) -> None:
     stop(invoice, at=at)
     if in_arrears(invoice.account):
         return
-    subscription = UserSubscription.objects.filter(account=invoice.account_id).first()
+    subscription = _subscription_of(invoice, at=at)
     if subscription is None:
         return
     reason = f"Invoice {invoice.number} is settled."
@@ -88,3 +93,11 @@ def try_again(account: Account, *, at: datetime) -> int:
     """Charge the account's open invoices now, since a card that can pay them has come; returns how many."""
     waiting = InvoiceCollection.objects.filter(invoice__account=account, invoice__state=InvoiceState.OPEN)
     return waiting.update(push_at=at, next_payment_at=at, push_attempts=0)
+
+
+def _subscription_of(invoice: BillingHistory, *, at: datetime) -> UserSubscription | None:
+    """The account's subscription, locked, its overdue terms ended: what it then allows is asked, so that a
+    cancellation that nobody has seen to yet keeps no payment from being recorded.
+    """
+    known = UserSubscription.objects.filter(account=invoice.account_id).first()
+    return None if known is None else term_ends.locked(known, at=at)[0]

@@ -1,0 +1,65 @@
+"""Unpaid invoices and the subscription's own life: terms that end, pauses, cancellations meanwhile."""
+
+from datetime import timedelta
+
+import pytest
+
+from subscriptions import lifecycle, payments
+from subscriptions.models import BillingHistory, Payment, UserSubscription
+from tests.subscriptions.test_payments import a_charge, fail
+from tests.support.cast import an_account
+from tests.support.invoices import APRIL, MARCH, a_customer, first_invoice
+from tests.support.subscribing import TESTS, again
+
+pytestmark = pytest.mark.django_db
+LATER = APRIL + timedelta(seconds=30)
+ATTEMPTS = 4
+
+
+@pytest.fixture
+def subscription() -> UserSubscription:
+    return a_customer(account=an_account())
+
+
+@pytest.fixture
+def invoice(subscription: UserSubscription) -> BillingHistory:
+    return first_invoice(subscription)
+
+
+class TestACancellationThatNobodyHasSeenToYet:
+    def test_a_failed_charge_is_recorded(
+        self, subscription: UserSubscription, invoice: BillingHistory
+    ) -> None:
+        lifecycle.cancel(subscription, at=MARCH, by=TESTS)
+
+        fail(invoice, 1, at=LATER)
+
+        assert Payment.objects.get().state == "failed"
+        assert again(subscription).state == "canceled"
+
+    @pytest.mark.parametrize("failures", [1, ATTEMPTS])
+    def test_a_payment_is_recorded(
+        self, subscription: UserSubscription, invoice: BillingHistory, failures: int
+    ) -> None:
+        for number in range(failures):
+            fail(invoice, number)
+        lifecycle.cancel(subscription, at=MARCH, by=TESTS)
+
+        payments.record(invoice, a_charge(), at=LATER)
+
+        invoice.refresh_from_db()
+        assert (invoice.state, again(subscription).state) == ("paid", "canceled")
+
+
+def test_a_pause_that_would_end_by_itself_becomes_one_that_lasts_until_the_invoice_is_paid(
+    subscription: UserSubscription, invoice: BillingHistory
+) -> None:
+    lifecycle.pause(subscription, at=MARCH, by=TESTS, resumes_at=APRIL, automatic=True)
+
+    for number in range(ATTEMPTS):
+        fail(invoice, number)
+
+    paused = again(subscription)
+    assert (paused.state, paused.resumes_at, paused.paused_automatically) == ("paused", None, False)
+    payments.record(invoice, a_charge(), at=MARCH)
+    assert again(subscription).state == "active"
