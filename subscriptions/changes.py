@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import transaction
 
-from subscriptions import entitlements, history, plans, term_ends
+from subscriptions import dunning, entitlements, history, plans, term_ends
 from subscriptions.actors import Actor
 from subscriptions.core.proration import NOTHING, Fee, Proration, prorate
 from subscriptions.core.states import Move, State
@@ -41,6 +41,9 @@ def subscribe(
     if known is None or known.has_ended or known.plan != plan:
         plans.require_sold(plan, account=account, by_staff=by_staff)
     if not by_staff:
+        # An end at once and a new beginning would else be a way around what is owed.
+        if known is not None and known.has_ended and dunning.in_arrears(account):
+            raise _payment_due()
         _require_card(account, due=_due_now(known, plans.version_at(plan, at=at), cycle, at=at))
     if known is None:
         return start(account, plan=plan, cycle=cycle, at=at, by=by, reason=reason)
@@ -78,9 +81,7 @@ def change_plan(
     with transaction.atomic():
         subscription, was = term_ends.locked(subscription, at=at)
         if subscription.state == State.PAST_DUE:
-            raise SubscriptionException(
-                "The last payment is open: settle it, then change the plan.", code="payment_due"
-            )
+            raise _payment_due()
         version = plans.version_at(plan, at=at)
         if subscription.plan == plan and subscription.cycle is cycle:
             history.require(Move.SCHEDULE, subscription)
@@ -168,6 +169,12 @@ def _due_now(
         return ZERO
     _, proration = quote(known, version, cycle, at=at)
     return max(proration.due, ZERO)
+
+
+def _payment_due() -> SubscriptionException:
+    return SubscriptionException(
+        "The last payment is open: settle it, then change the plan.", code="payment_due"
+    )
 
 
 def _require_card(account: Account, *, due: Decimal) -> None:

@@ -11,13 +11,15 @@ from enum import StrEnum
 
 from django.conf import settings
 
-from subscriptions import changes, credits, invoice_lines, term_ends
+from subscriptions import changes, credits, dunning, invoice_lines, term_ends
 from subscriptions.core.invoices import Line, LineKind, round_lines
 from subscriptions.core.states import Move, State, allows
 from subscriptions.core.terms import BillingCycle, Term, Timing, term_from
 from subscriptions.models import PlanVersion, UserSubscription
 from usage.core.money import ZERO
 from usage.models import Account
+
+UNPAID = "Your last invoice is not paid yet. Once it is, you can change the plan."
 
 
 class OfferKind(StrEnum):
@@ -176,13 +178,15 @@ def _waiting(account: Account, *, at: datetime) -> list[Line]:
 
 def _refusal(kind: OfferKind, subscription: UserSubscription | None, *, at: datetime) -> str:
     """What `changes.subscribe` would refuse it with, in words for the customer."""
-    if subscription is None or subscription.has_ended:
+    if subscription is None:
         return ""
+    if subscription.has_ended:
+        return UNPAID if dunning.in_arrears(subscription.account) else ""
     state = State(subscription.state)
     if subscription.term_end <= at:
         return "Your subscription is being renewed just now. Try again in a minute."
     if state is State.PAST_DUE:
-        return "Your last invoice is not paid yet. Once it is, you can change the plan."
+        return UNPAID
     move = Move.CHANGE_PLAN if kind is OfferKind.AT_ONCE else Move.SCHEDULE
     resumes_first = kind is OfferKind.AT_ONCE and subscription.paused_automatically
     if not allows(move, before=state) and not resumes_first:

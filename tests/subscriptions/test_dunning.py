@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from subscriptions import lifecycle, payments
+from subscriptions import changes, lifecycle, payments
 from subscriptions.models import BillingHistory, Payment, UserSubscription
 from tests.subscriptions.test_payments import a_charge, fail
 from tests.support.cast import an_account
 from tests.support.invoices import APRIL, MARCH, a_customer, first_invoice
-from tests.support.subscribing import TESTS, again
+from tests.support.paying import a_card
+from tests.support.subscribing import MONTHLY, TESTS, again
+from usage.core.errors import SubscriptionException
 
 pytestmark = pytest.mark.django_db
 LATER = APRIL + timedelta(seconds=30)
@@ -24,6 +26,12 @@ def subscription() -> UserSubscription:
 @pytest.fixture
 def invoice(subscription: UserSubscription) -> BillingHistory:
     return first_invoice(subscription)
+
+
+def choose_again(subscription: UserSubscription, *, by_staff: bool = False) -> UserSubscription:
+    return changes.subscribe(
+        subscription.account, plan=subscription.plan, cycle=MONTHLY, at=LATER, by=TESTS, by_staff=by_staff
+    )
 
 
 class TestACancellationThatNobodyHasSeenToYet:
@@ -63,3 +71,27 @@ def test_a_pause_that_would_end_by_itself_becomes_one_that_lasts_until_the_invoi
     assert (paused.state, paused.resumes_at, paused.paused_automatically) == ("paused", None, False)
     payments.record(invoice, a_charge(), at=MARCH)
     assert again(subscription).state == "active"
+
+
+def test_who_has_canceled_pays_what_is_open_before_beginning_anew(
+    subscription: UserSubscription, invoice: BillingHistory
+) -> None:
+    fail(invoice, 1)
+    lifecycle.cancel(subscription, at=MARCH, by=TESTS, at_term_end=False)
+
+    with pytest.raises(SubscriptionException, match="settle it") as refused:
+        choose_again(subscription)
+    assert refused.value.error_code == "payment_due"
+
+    payments.record(invoice, a_charge(), at=MARCH)
+    a_card(subscription.account)
+    assert choose_again(subscription).state == "active"
+
+
+def test_staff_can_let_somebody_begin_anew_with_an_open_invoice(
+    subscription: UserSubscription, invoice: BillingHistory
+) -> None:
+    fail(invoice, 1)
+    lifecycle.cancel(subscription, at=MARCH, by=TESTS, at_term_end=False)
+
+    assert choose_again(subscription, by_staff=True).state == "active"

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 import time_machine
 
-from subscriptions import changes, credits, lifecycle, month_close, offers, plans, queries
+from subscriptions import changes, credits, lifecycle, month_close, offers, payments, plans, queries
 from subscriptions.core.terms import BillingCycle
 from subscriptions.models import CreditKind, InvoiceItem, SubscriptionPlan
 from subscriptions.offers import Offer, OfferKind
@@ -150,6 +150,15 @@ def test_what_is_too_little_to_be_charged_is_not_due(acme: Account) -> None:
 class TestRefusals:
     def test_while_past_due_nothing_can_be_changed(self) -> None:
         lifecycle.payment_failed(subscribe(a_plan("small", price="10")), at=NOW, by=TESTS)
+
+        assert "not paid yet" in offer(a_plan("large", price="50")).refusal
+
+    def test_what_ended_with_an_unpaid_invoice_cannot_begin_anew(self) -> None:
+        subscription = subscribe(a_plan("small", price="10"))
+        invoice = month_close.invoice_of(subscription, at=NOW)
+        assert invoice is not None
+        payments.lacks_card(invoice, at=NOW)
+        lifecycle.cancel(subscription, at=NOW, by=TESTS, at_term_end=False)
 
         assert "not paid yet" in offer(a_plan("large", price="50")).refusal
 
