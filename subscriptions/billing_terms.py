@@ -54,7 +54,10 @@ def terms_at(account: Account, *, period_end: datetime) -> PeriodTerms | None:
 
 def _overrides(account: Account, *, period_end: datetime) -> dict[str, Decimal | None]:
     """The amounts that staff had set for a period's cost, by mode, as they stood when the period ended."""
-    standing = Q(ended_at__isnull=True) | Q(ended_at__gte=period_end)
+    # One that is over and that no sweep has ended yet is over all the same.
+    standing = (Q(ended_at__isnull=True) | Q(ended_at__gte=period_end)) & (
+        Q(ends_at__isnull=True) | Q(ends_at__gte=period_end)
+    )
     found = LimitOverride.objects.filter(
         standing,
         account=account,
