@@ -6,10 +6,11 @@ of it as of everything: by a state on the row.
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, Max, Q, QuerySet, Sum
 
 from subscriptions import credits, invoicing, payments
 from subscriptions.actors import Actor
@@ -76,18 +77,31 @@ def creditable(invoice: BillingHistory, kind: CreditNoteKind) -> Decimal:
         return invoice.amount_remaining if kind is CreditNoteKind.REDUCE else ZERO
     if invoice.state != InvoiceState.PAID or kind is CreditNoteKind.REDUCE:
         return ZERO
-    notes = CreditNote.objects.filter(invoice=invoice).exclude(kind=CreditNoteKind.REDUCE)
-    given = notes.aggregate(given=Sum("amount"))["given"] or ZERO
-    settled: Decimal = invoice.amount_paid + invoice.credit_applied - given
+    notes = CreditNote.objects.filter(invoice=invoice)
+    # Refunds that are still on their way to Stripe are not on the charge yet.
+    pending = _sum(notes.filter(kind=CreditNoteKind.TO_CARD, stripe_refund_id=""))
+    given = _sum(notes.filter(kind=CreditNoteKind.TO_CREDIT)) + _taken_back(invoice) + pending
+    settled: Decimal = max(invoice.amount_paid + invoice.credit_applied - given, ZERO)
     if kind is CreditNoteKind.TO_CREDIT:
         return settled
     by_card = Payment.objects.filter(
         invoice=invoice, state=PaymentState.SUCCEEDED, stripe_charge_id__isnull=False
     )
-    charged = by_card.aggregate(left=Sum(F("amount") - F("refunded")))["left"] or ZERO
-    # Refunds that are still on their way to Stripe are not on the charge yet.
-    pending = notes.filter(kind=CreditNoteKind.TO_CARD, stripe_refund_id="")
-    return min(settled, charged - (pending.aggregate(sum=Sum("amount"))["sum"] or ZERO))
+    # A refund is of one charge.
+    charged: Decimal = by_card.aggregate(left=Max(F("amount") - F("refunded")))["left"] or ZERO
+    return max(min(settled, charged - pending), ZERO)
+
+
+def _taken_back(invoice: BillingHistory) -> Decimal:
+    """USD of the invoice's payments that went back, whoever saw to it, or are or were lost in a dispute."""
+    paid = Payment.objects.filter(invoice=invoice)
+    contested = Q(state__in=[PaymentState.DISPUTED, PaymentState.LOST])
+    return _sum(paid.filter(contested)) + _sum(paid.exclude(contested), "refunded")
+
+
+def _sum(rows: QuerySet[Any], column: str = "amount") -> Decimal:
+    found: Decimal | None = rows.aggregate(sum=Sum(column))["sum"]
+    return found or ZERO
 
 
 def _grant(invoice: BillingHistory, amount: Decimal, reason: str, *, at: datetime, by: Actor) -> CreditGrant:

@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from subscriptions import credit_notes, credits, payments, settling
-from subscriptions.models import BillingHistory, CreditNote, CreditNoteKind
+from subscriptions.models import BillingHistory, CreditNote, CreditNoteKind, Payment
 from tests.subscriptions.test_payments import a_charge, fail
 from tests.support.cast import an_account
 from tests.support.invoices import MARCH, a_customer, first_invoice
@@ -27,6 +27,11 @@ def issue(invoice: BillingHistory, kind: CreditNoteKind, amount: str) -> CreditN
     return credit_notes.issue(
         invoice, kind=kind, amount=Decimal(amount), reason="An outage.", at=MARCH, by=TESTS
     )
+
+
+def creditable(invoice: BillingHistory, kind: CreditNoteKind) -> Decimal:
+    invoice.refresh_from_db()
+    return credit_notes.creditable(invoice, kind)
 
 
 def test_what_is_open_is_reduced(invoice: BillingHistory) -> None:
@@ -72,6 +77,47 @@ def test_what_was_paid_by_card_goes_back_to_it_or_to_the_account_s_credit_but_on
     assert credits.balance_of(invoice.account, at=MARCH) == 15
     with pytest.raises(InvalidRequest, match=r"between 0\.01 and 5 USD"):
         issue(invoice, TO_CARD, "5.01")
+
+
+class TestWhatLeftTheChargeAnotherWay:
+    def test_what_was_refunded_at_stripe_is_not_given_again(self, invoice: BillingHistory) -> None:
+        payment = payments.record(invoice, a_charge(), at=MARCH)
+        Payment.objects.filter(pk=payment.pk).update(refunded=20)
+
+        for kind in (TO_CARD, TO_CREDIT):
+            assert creditable(invoice, kind) == 10
+
+    @pytest.mark.parametrize("state", ["disputed", "lost"])
+    def test_what_is_disputed_or_was_lost_is_not_given_again(
+        self, invoice: BillingHistory, state: str
+    ) -> None:
+        payment = payments.record(invoice, a_charge(), at=MARCH)
+        Payment.objects.filter(pk=payment.pk).update(state=state)
+
+        for kind in (TO_CARD, TO_CREDIT):
+            assert creditable(invoice, kind) == 0
+
+    def test_a_refund_that_was_made_is_counted_once(self, invoice: BillingHistory) -> None:
+        payment = payments.record(invoice, a_charge(), at=MARCH)
+        note = issue(invoice, TO_CARD, "20")
+        CreditNote.objects.filter(pk=note.pk).update(stripe_refund_id="re_1", refund_status="succeeded")
+        Payment.objects.filter(pk=payment.pk).update(refunded=20)
+
+        for kind in (TO_CARD, TO_CREDIT):
+            assert creditable(invoice, kind) == 10
+
+    def test_a_refund_that_failed_can_be_given_another_way(self, invoice: BillingHistory) -> None:
+        payments.record(invoice, a_charge(), at=MARCH)
+        note = issue(invoice, TO_CARD, "20")
+        CreditNote.objects.filter(pk=note.pk).update(stripe_refund_id="re_1", refund_status="failed")
+
+        assert creditable(invoice, TO_CREDIT) == 30
+
+    def test_one_refund_is_of_one_charge(self, invoice: BillingHistory) -> None:
+        for number, amount in enumerate(("12", "18")):
+            payments.record(invoice, a_charge(f"ch_{number}", amount=amount), at=MARCH)
+
+        assert (creditable(invoice, TO_CARD), creditable(invoice, TO_CREDIT)) == (18, 30)
 
 
 def test_money_that_did_not_come_by_card_cannot_go_back_to_one(invoice: BillingHistory) -> None:
