@@ -347,6 +347,8 @@ if STRIPE_MODE == "simulator":
     STRIPE_API_KEY = "sk_test_simulator"
     STRIPE_WEBHOOK_SECRET = STRIPE_WEBHOOK_SECRET or guards.development_webhook_secret(SECRET_KEY)
     STRIPE_API_BASE = f"http://127.0.0.1:{STRIPE_SIMULATOR_PORT}"
+# Whose events we take: those of real payments or those of tests, never both.
+STRIPE_LIVEMODE = STRIPE_API_KEY.startswith(guards.LIVE_KEYS)
 # Other hosts than ours to which Stripe's pages may send people back.
 RETURN_URL_HOSTS: list[str] = env.list("RETURN_URL_HOSTS", [])
 

@@ -322,20 +322,23 @@ def check() -> None:
 
 
 def verify(body: bytes, *, signature: str) -> datetime:
-    """When the webhook was signed. Raises StripeRefused unless our secret signed exactly these bytes."""
+    """When the webhook was signed. Raises StripeRefused unless our secret signed exactly these bytes, and
+    StripeOff where nothing is heard from Stripe.
+    """
+    _require_on()
     try:
         stripe.WebhookSignature.verify_header(body, signature, settings.STRIPE_WEBHOOK_SECRET)
         signed_at = next(part[2:] for part in signature.split(",") if part.startswith("t="))
-    except (stripe.SignatureVerificationError, UnicodeDecodeError, StopIteration) as wrong:
+        return conversion.instant(int(signed_at))
+    # The library compares ASCII alone (TypeError), and reads a time from more than we do (ValueError).
+    except (stripe.SignatureVerificationError, TypeError, ValueError, OverflowError, StopIteration) as wrong:
         raise StripeRefused("The signature is not one of our webhook secret's.") from wrong
-    return conversion.instant(int(signed_at))
 
 
 @contextmanager
 def _asking() -> Iterator[stripe.StripeClient]:
     """Stripe, and what it raises in our words."""
-    if settings.STRIPE_MODE == "off":
-        raise StripeOff("Card payments are not set up here: set STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET.")
+    _require_on()
     client = _client(
         settings.STRIPE_API_KEY,
         base=settings.STRIPE_API_BASE,
@@ -346,6 +349,11 @@ def _asking() -> Iterator[stripe.StripeClient]:
         yield client
     except stripe.StripeError as failure:
         raise _meant(failure) from failure
+
+
+def _require_on() -> None:
+    if settings.STRIPE_MODE == "off":
+        raise StripeOff("Card payments are not set up here: set STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET.")
 
 
 @lru_cache(maxsize=4)

@@ -5,6 +5,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
 
@@ -27,7 +28,7 @@ def receive(body: bytes, *, signature: str, at: datetime) -> None:
     """Store a webhook that Stripe signed just now; one that is known stays as it is.
 
     Raises TooLarge, and InvalidRequest for one that nobody or another signed, or that was signed more than
-    TOLERANCE ago or ahead.
+    TOLERANCE ago or ahead, or that is about a test where payments are real, or the reverse.
     """
     if len(body) > MAX_BODY_BYTES:
         raise TooLarge(f"A webhook has at most {MAX_BODY_BYTES} bytes.")
@@ -39,6 +40,9 @@ def receive(body: bytes, *, signature: str, at: datetime) -> None:
     if abs(at - signed_at) > TOLERANCE:
         raise InvalidRequest("The webhook was signed too long ago.", code="signature_stale")
     event = _event(body, at=at)
+    if event.livemode != settings.STRIPE_LIVEMODE:
+        mode = "live" if settings.STRIPE_LIVEMODE else "test"
+        raise InvalidRequest(f"Only events of {mode} mode are taken here.", code="mode_differs")
     StripeEvent.objects.bulk_create([event], ignore_conflicts=True)
 
 
@@ -125,7 +129,7 @@ def _event(body: bytes, *, at: datetime) -> StripeEvent:
             body=body.decode(),
             next_attempt_at=at,
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as wrong:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as wrong:
         raise InvalidRequest("The body is no event of Stripe's.", code="event_invalid") from wrong
 
 

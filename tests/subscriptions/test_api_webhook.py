@@ -57,6 +57,13 @@ def test_reading_it_is_refused() -> None:
 def test_where_no_cards_are_charged_nothing_is_taken(settings: Any) -> None:
     body = an_event_of_stripe("invoice.paid")
     signature = signed(body)
-    settings.STRIPE_MODE, settings.STRIPE_WEBHOOK_SECRET = "off", ""
+    settings.STRIPE_MODE = "off"
 
-    assert send(body, signature=signature).status_code == 400
+    answer = send(body, signature=signature)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "card_payments_off")
+    assert not StripeEvent.objects.exists()
+
+
+def test_a_signature_that_is_no_ascii_is_refused() -> None:
+    assert send(an_event_of_stripe("invoice.paid"), signature="t=1,v1=\xe9").status_code == 400

@@ -95,12 +95,17 @@ def signed(body: str, *, at: datetime | None = None) -> str:
 
 
 def an_event_of_stripe(
-    kind: str, *, object_id: str = "obj_1", event_id: str = "", created: int = 1_764_000_000
+    kind: str,
+    *,
+    object_id: str = "obj_1",
+    event_id: str = "",
+    created: int = 1_764_000_000,
+    livemode: bool = False,
 ) -> str:
     """The body of a webhook."""
     about = {"object": {"id": object_id}}
     event = {"id": event_id or f"evt_{kind}_{object_id}"[:64], "type": kind, "created": created}
-    return json.dumps({**event, "object": "event", "livemode": False, "data": about})
+    return json.dumps({**event, "object": "event", "livemode": livemode, "data": about})
 
 
 def a_checkout(

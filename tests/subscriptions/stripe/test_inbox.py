@@ -54,7 +54,9 @@ class TestReceiving:
 
         assert StripeEvent.objects.get().state == StripeEventState.IGNORED
 
-    @pytest.mark.parametrize("signature", ["", "t=1", "v1=abc", "t=x,v1=abc", "t=1764000000,v1=00"])
+    @pytest.mark.parametrize(
+        "signature", ["", "t=1", "v1=abc", "t=x,v1=abc", "t=1764000000,v1=00", "t=1764000000,v1=\xe9"]
+    )
     def test_what_nobody_signed_is_refused(self, signature: str) -> None:
         with pytest.raises(InvalidRequest) as refused:
             receive(an_event_of_stripe("invoice.paid"), signature=signature)
@@ -68,6 +70,30 @@ class TestReceiving:
 
         with pytest.raises(InvalidRequest):
             receive(body, signature=signature)
+
+    def test_a_signature_with_more_than_one_time_in_its_time_is_refused(self) -> None:
+        body = an_event_of_stripe("invoice.paid")
+        time, scheme = signed(body).split(",")
+
+        with pytest.raises(InvalidRequest):
+            receive(body, signature=f"{time}=1,{scheme}")
+
+    @pytest.mark.parametrize("is_live", [False, True])
+    def test_an_event_of_the_other_mode_is_refused(self, is_live: bool, settings: Any) -> None:
+        settings.STRIPE_LIVEMODE = not is_live
+
+        with pytest.raises(InvalidRequest) as refused:
+            receive(an_event_of_stripe("invoice.paid", livemode=is_live))
+
+        assert refused.value.error_code == "mode_differs"
+        assert not StripeEvent.objects.exists()
+
+    def test_a_live_event_is_taken_where_payments_are_real(self, settings: Any) -> None:
+        settings.STRIPE_LIVEMODE = True
+
+        receive(an_event_of_stripe("invoice.paid", livemode=True))
+
+        assert StripeEvent.objects.get().livemode
 
     def test_a_byte_more_than_was_signed_is_refused(self) -> None:
         body = an_event_of_stripe("invoice.paid")
