@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 
+import environs
 from django.core.exceptions import ImproperlyConfigured
 
 DEVELOPMENT_SECRET_KEY = "development-only-secret-key-never-use-it-in-production"  # noqa: S105
@@ -53,6 +55,13 @@ def refuse_unsafe_stripe(*, production: bool, api_key: str, webhook_secret: str)
             "STRIPE_API_KEY is set: STRIPE_WEBHOOK_SECRET must be set with it, since without it nobody can "
             "tell Stripe's webhooks from others."
         )
+
+
+def refuse_odd_steps(days: Sequence[int]) -> None:
+    """Raise ValidationError for a step between attempts at a payment that leads back, or nowhere near."""
+    within = environs.validate.Range(min=1, max=90)
+    for each in days:
+        within(each)
 
 
 def development_webhook_secret(secret_key: str) -> str:

@@ -323,18 +323,27 @@ INVOICE_SELLER = {
     "footer": env.str("INVOICE_FOOTER", ""),
 }
 # A period is closed so long after its end, when whatever was being recorded in it is.
-BILLING_CLOSE_GRACE = timedelta(seconds=env.int("BILLING_CLOSE_GRACE_S", 600))
-INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", 14)
+BILLING_CLOSE_GRACE = timedelta(
+    seconds=env.int("BILLING_CLOSE_GRACE_S", 600, validate=environs.validate.Range(min=0, max=7 * 86_400))
+)
+INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", 14, validate=environs.validate.Range(min=0, max=365))
 # Less is not charged but carried over: Stripe refuses it (docs.stripe.com/currencies, minimum amounts).
-INVOICE_MINIMUM_CHARGE = env.decimal("INVOICE_MINIMUM_CHARGE", Decimal("0.50"))
+INVOICE_MINIMUM_CHARGE = env.decimal(
+    "INVOICE_MINIMUM_CHARGE",
+    Decimal("0.50"),
+    validate=environs.validate.Range(min=Decimal(0), max=Decimal(1_000)),
+)
 # Days after a failed payment until the next attempt, one after the other; then the subscription is paused.
-DUNNING_STEPS = [timedelta(days=days) for days in env.list("DUNNING_STEPS_DAYS", [3, 5, 7], subcast=int)]
+DUNNING_STEPS = [
+    timedelta(days=days)
+    for days in env.list("DUNNING_STEPS_DAYS", [3, 5, 7], subcast=int, validate=guards.refuse_odd_steps)
+]
 
 # --- Stripe ---
 
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", "")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
-STRIPE_TIMEOUT_S = env.int("STRIPE_TIMEOUT_S", 20)
+STRIPE_TIMEOUT_S = env.int("STRIPE_TIMEOUT_S", 20, validate=environs.validate.Range(min=1, max=120))
 STRIPE_NETWORK_RETRIES = 1
 STRIPE_SIMULATOR_PORT = env.int("STRIPE_SIMULATOR_PORT", RUN_PORT + 1)
 STRIPE_API_BASE = "https://api.stripe.com"

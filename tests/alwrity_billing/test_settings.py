@@ -40,6 +40,19 @@ def test_a_value_of_the_wrong_type_is_refused_by_name(tmp_path: Path, name: str,
     assert refusal(tmp_path, **{name: value}).startswith(f'Environment variable "{name}" invalid')
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BILLING_CLOSE_GRACE_S", "-1"),
+        ("INVOICE_MINIMUM_CHARGE", "-0.50"),
+        ("DUNNING_STEPS_DAYS", "abc"),
+        ("DUNNING_STEPS_DAYS", "3,-5"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+    assert refusal(tmp_path, **{name: value}).startswith(f'Environment variable "{name}" invalid')
+
+
 def test_half_configured_tokens_are_refused(tmp_path: Path) -> None:
     sentence = refusal(tmp_path, **PRODUCTION, JWT_JWKS_URL="https://id.example.com/jwks")
 

@@ -1,5 +1,6 @@
 """Run the built-in Stripe simulator until it is interrupted."""
 
+import ipaddress
 import logging
 import signal
 import threading
@@ -25,7 +26,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1", help="where to listen")
+        parser.add_argument("--host", default="127.0.0.1", help="where to listen: an address of this machine")
         parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
         parser.add_argument("--data", type=Path, default=DEFAULT_FILE, help="the file that keeps its objects")
         parser.add_argument("--webhook-url", help="where its events go")
@@ -37,6 +38,10 @@ class Command(BaseCommand):
         parser.add_argument("--public-url", help="how browsers reach it, if not as the API's client does")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if settings.PRODUCTION:
+            raise CommandError("There is no simulator in production: set STRIPE_API_KEY to charge cards.")
+        if not _is_of_this_machine(options["host"]):
+            raise CommandError("--host: choose an address such as 127.0.0.1, which nobody else reaches.")
         simulator = Simulator(
             path=options["data"],
             host=options["host"],
@@ -55,3 +60,11 @@ class Command(BaseCommand):
         logger.info("Stripe simulator at %s, kept in %s", simulator.url, simulator.path)
         is_over.wait()
         simulator.stop()
+
+
+def _is_of_this_machine(host: str) -> bool:
+    """Whether only this machine reaches it: whoever reaches the simulator may do everything there."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from subscriptions.stripe.simulator.server import Simulator
 from tests.conftest import free_port
@@ -85,3 +86,16 @@ def test_an_invoice_is_paid_after_a_restart(simulator: Simulator, api: Any) -> N
     simulator.start()
 
     assert v1(simulator).invoices.pay(invoice.id).status == "paid"
+
+
+def test_there_is_no_simulator_in_production(settings: Any) -> None:
+    settings.PRODUCTION = True
+
+    with pytest.raises(CommandError, match="in production"):
+        call_command("stripe_simulator")
+
+
+@pytest.mark.parametrize("host", ["::", "192.0.2.1", "example.com"])
+def test_it_is_reached_from_this_machine_alone(host: str) -> None:
+    with pytest.raises(CommandError, match="--host"):
+        call_command("stripe_simulator", host=host)
