@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import django
+import psycopg
 import pytest
 import redis
 from django.conf import settings
+from psycopg import sql
 
 from alwrity_billing import embedded
 from subscriptions.stripe.simulator.server import Simulator
@@ -39,6 +41,11 @@ os.environ.update(
 )
 if not os.environ.get("DATABASE_URL"):
     os.environ["DATABASE_URL"] = embedded.database_url(Path(os.environ["DATA_DIR"]).resolve())
+    # No test asks what a power cut leaves, and emptying the tables is twice as fast without the disk.
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+        for durable in ("fsync", "full_page_writes", "synchronous_commit"):
+            server.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(durable)))
+        server.execute("SELECT pg_reload_conf()")
 
 django.setup()
 # People are made in many tests; a hash that is slow on purpose would be most of the suite's time.
