@@ -6,7 +6,7 @@ tried again later and later; it holds up no other.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,7 +61,7 @@ def close_due(*, at: datetime, limit: int) -> int:
             _note_failure(period, failure, at=at)
             continue
         if invoice is not None:
-            invoicing.finalize(invoice, at=at)
+            _written_by(invoicing.finalize, invoice, at=at)
         closed += period.closed_at is not None
     return closed
 
@@ -78,7 +78,8 @@ def invoice_changes(*, at: datetime, limit: int) -> int:
         invoice_lines__isnull=True,
     )
     ids = due.order_by("subscription").values_list("subscription", flat=True).distinct()[:limit]
-    return _written(invoice_of(each, at=at) for each in UserSubscription.objects.filter(pk__in=list(ids)))
+    changed = UserSubscription.objects.filter(pk__in=list(ids))
+    return _written(_written_by(invoice_of, each, at=at) for each in changed)
 
 
 def invoice_of(subscription: UserSubscription, *, at: datetime) -> BillingHistory | None:
@@ -90,7 +91,7 @@ def invoice_of(subscription: UserSubscription, *, at: datetime) -> BillingHistor
 def finalize_drafts(*, at: datetime, limit: int) -> int:
     """Finalize up to `limit` drafts that a run left behind; returns how many."""
     drafts = BillingHistory.objects.filter(state=InvoiceStateChoices.DRAFT).order_by("pk")
-    return _written(invoicing.finalize(each, at=at) for each in drafts[:limit])
+    return _written(_written_by(invoicing.finalize, each, at=at) for each in drafts[:limit])
 
 
 def progress(*, at: datetime) -> Progress:
@@ -134,6 +135,23 @@ def _note_failure(period: BillingPeriod, failure: Exception, *, at: datetime) ->
     CloseFailure.objects.filter(pk=known.pk).update(
         error=error, attempts=F("attempts") + 1, next_attempt_at=at + wait
     )
+
+
+def _written_by(
+    operation: Callable[..., BillingHistory | None], row: BillingHistory | UserSubscription, *, at: datetime
+) -> BillingHistory | None:
+    """The invoice that `operation` writes; None where it fails, and then the log says why.
+
+    What is wrong with one account holds up no other. The next run tries again.
+    """
+    try:
+        return operation(row, at=at)
+    except (OperationalError, InterfaceError):
+        # Not about this one: the database is away.
+        raise
+    except Exception:
+        logger.exception("no invoice was written for %s %s", row._meta.verbose_name, row.pk)
+        return None
 
 
 def _written(invoices: Iterable[BillingHistory | None]) -> int:

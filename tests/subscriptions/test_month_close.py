@@ -8,12 +8,12 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 
-from subscriptions import month_close
+from subscriptions import adjustments, month_close
 from subscriptions.models import BillingHistory, CloseFailure, UserSubscription
 from tests.support.cast import an_account
 from tests.support.invoices import APRIL, GRACE, MARCH, a_metered_plan, use
 from tests.support.recording import prepare
-from tests.support.subscribing import start
+from tests.support.subscribing import TESTS, start
 from usage.models import Account, BillingPeriod, UsageSummary
 
 pytestmark = pytest.mark.django_db
@@ -129,3 +129,21 @@ def test_a_dry_run_of_the_running_month_says_how_far_it_is(customers: list[UserS
         call_command("close_month", "--dry-run", "--month", "2026-04", stdout=told)
 
     assert "93.6 USD computed" in told.getvalue()
+
+
+def test_a_draft_that_cannot_be_finalized_holds_up_no_other(customers: list[UserSubscription]) -> None:
+    for _ in range(11):
+        adjustments.add(
+            customers[0].account,
+            amount=-adjustments.MAX_AMOUNT,
+            description="More than a credit may be over.",
+            at=MARCH,
+            by=TESTS,
+        )
+
+    for _ in range(2):
+        month_close.finalize_drafts(at=DUE, limit=10)
+        month_close.close_due(at=DUE, limit=10)
+
+    assert month_close.progress(at=DUE) == month_close.Progress(waiting=0, failed=0, drafts=1, oldest=None)
+    assert BillingHistory.objects.filter(reason="period_closed", state="open").count() == 2
