@@ -71,8 +71,14 @@ def settled(invoice: BillingHistory, *, at: datetime) -> None:
 
 def stop(invoice: BillingHistory, *, at: datetime) -> None:
     """Charge nobody for the invoice any more, and let Stripe hear how it stands."""
+    InvoiceCollection.objects.filter(invoice=invoice).update(next_payment_at=None)
+    tell(invoice, at=at)
+
+
+def tell(invoice: BillingHistory, *, at: datetime) -> None:
+    """Let Stripe hear how the invoice stands."""
     collections = InvoiceCollection.objects.filter(invoice=invoice)
-    collections.update(next_payment_at=None, push_at=at, push_attempts=0, push_error="")
+    collections.update(push_at=at, push_attempts=0, push_error="")
 
 
 def in_arrears(account: Account) -> bool:

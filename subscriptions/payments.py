@@ -112,6 +112,8 @@ def record_by_hand(
             actor=by.name,
         )
         _receive(invoice, amount, at=at, by=by)
+        # Stripe's page is to ask for what is left, and for no more.
+        dunning.tell(invoice, at=at)
     return payment
 
 

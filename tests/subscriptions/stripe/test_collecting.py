@@ -191,6 +191,16 @@ class TestOtherEnds:
         assert state_of(invoice) == (InvoiceState.PAID, State.ACTIVE)
         assert list(Payment.objects.order_by("pk").values_list("amount", flat=True)) == [10, 20]
 
+    def test_stripes_page_asks_for_no_more_than_is_left_of_it(self) -> None:
+        invoice = an_invoice()
+        pushed()
+        pay_by_hand(invoice, Decimal(10))
+
+        pushed()
+
+        assert twin_of(invoice).amount_remaining == 2000
+        assert list(reconcile.differences(at=NOW)) == []
+
     def test_what_ended_before_stripe_heard_of_it_has_no_twin(self) -> None:
         invoice = an_invoice()
         settling.void(invoice, at=NOW, by=STAFF, reason="A mistake.")
