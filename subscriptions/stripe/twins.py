@@ -201,6 +201,8 @@ def _collect(
     at: datetime,
 ) -> bool:
     """Charge the card if its time has come; whether it was charged."""
+    # Since the push began a card may have come, or somebody may hold the account.
+    profile.refresh_from_db()
     if collection.next_payment_at is None or collection.next_payment_at > at or profile.hold_reason:
         return False
     if not profile.has_card:
