@@ -66,7 +66,7 @@ def close_period(period: BillingPeriod, *, at: datetime) -> BillingHistory | Non
             return None
         lines, version = _lines_of_period(claimed, at=at)
         invoice = None
-        if lines:
+        if lines and not _waits_on(lines):
             invoice = _draft(
                 claimed.account,
                 lines,
@@ -220,6 +220,15 @@ def _lines_of_period(period: BillingPeriod, *, at: datetime) -> tuple[list[Line]
     if subscription is not None and term_ends.is_overdue(subscription, at=at):
         term_ends.locked(subscription, at=at)
     return lines_of_period(period)
+
+
+def _waits_on(lines: Sequence[Line]) -> bool:
+    """Whether there is nothing but what waited, and still too little to be charged.
+
+    An invoice would only carry it over: of an account that ended, one each month.
+    """
+    due = sum(round_lines([line.precise for line in lines]), ZERO)
+    return all(line.item_id for line in lines) and 0 < due < settings.INVOICE_MINIMUM_CHARGE
 
 
 def _draft(

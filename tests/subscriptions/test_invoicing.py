@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from subscriptions import changes, credits, invoicing, lifecycle
+from subscriptions import adjustments, changes, credits, invoicing, lifecycle
 from subscriptions.models import BillingHistory, CreditGrant, CreditKind, InvoiceItem, InvoiceLine
-from tests.support.billing import broken_invoices
+from tests.support.billing import broken_invoices, waiting
 from tests.support.cast import an_account
 from tests.support.invoices import (
     APRIL,
@@ -264,6 +264,19 @@ def test_what_is_too_little_to_be_charged_is_carried_over(
         use("20", at=APRIL)
         assert ("adjustment", "0.49") in lines_of(close(subscription, of=APRIL))
     assert broken_invoices() == []
+
+
+def test_what_is_too_little_by_itself_waits_on_without_an_invoice_a_month() -> None:
+    subscription = a_customer(account=acme())
+    first_invoice(subscription)
+    lifecycle.cancel(subscription, at=MARCH, by=TESTS)
+    adjustments.add(acme(), amount=Decimal("0.30"), description="Postage.", at=MARCH, by=TESTS)
+
+    period = period_of(acme())
+    assert invoicing.close_period(period, at=APRIL + GRACE) is None
+
+    assert period.closed_at == APRIL + GRACE
+    assert waiting(acme()) == Decimal("0.30")
 
 
 def test_a_period_whose_totals_are_not_the_log_s_is_not_billed() -> None:
