@@ -52,6 +52,15 @@ def failed(invoice: BillingHistory, *, code: str, message: str, at: datetime) ->
         lifecycle.pause(subscription, at=at, by=SYSTEM, reason=why, cause=UNPAID)
 
 
+def is_attempt(invoice: BillingHistory, at: datetime) -> bool:
+    """Whether a charge that failed `at` counts as an attempt.
+
+    Between two of ours a customer may try card after card on Stripe's page, and comes no closer to the pause.
+    """
+    early = InvoiceCollection.objects.filter(invoice=invoice, failed_attempts__gt=0, next_payment_at__gt=at)
+    return not early.exists()
+
+
 def settled(invoice: BillingHistory, *, at: datetime) -> None:
     """The invoice is paid or waived. Where no other one of the account is in arrears, a subscription that was
     paused or past due for it goes on.

@@ -65,7 +65,7 @@ def record(invoice: BillingHistory, charge: Charge, *, at: datetime) -> Payment:
         )
         if not charge.has_failed:
             _receive(invoice, charge.amount, at=at, by=SYSTEM)
-        elif invoice.state == InvoiceState.OPEN:
+        elif invoice.state == InvoiceState.OPEN and dunning.is_attempt(invoice, charge.at):
             dunning.failed(invoice, code=charge.failure_code, message=charge.failure_message, at=at)
     return payment
 

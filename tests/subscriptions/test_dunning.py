@@ -1,12 +1,13 @@
 """Unpaid invoices and the subscription's own life: terms that end, pauses, cancellations meanwhile."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from subscriptions import changes, lifecycle, payments
 from subscriptions.models import BillingHistory, Payment, UserSubscription
-from tests.subscriptions.test_payments import a_charge, fail
+from tests.subscriptions.test_payments import a_charge, fail, fail_to_the_last
 from tests.support.cast import an_account
 from tests.support.invoices import APRIL, MARCH, a_customer, first_invoice
 from tests.support.paying import a_card
@@ -15,7 +16,7 @@ from usage.core.errors import SubscriptionException
 
 pytestmark = pytest.mark.django_db
 LATER = APRIL + timedelta(seconds=30)
-ATTEMPTS = 4
+PAUSED = MARCH + timedelta(days=16)
 
 
 @pytest.fixture
@@ -45,13 +46,15 @@ class TestACancellationThatNobodyHasSeenToYet:
         assert Payment.objects.get().state == "failed"
         assert again(subscription).state == "canceled"
 
-    @pytest.mark.parametrize("failures", [1, ATTEMPTS])
+    @pytest.mark.parametrize("go_unpaid", [lambda invoice: fail(invoice, 1), fail_to_the_last])
     def test_a_payment_is_recorded(
-        self, subscription: UserSubscription, invoice: BillingHistory, failures: int
+        self,
+        subscription: UserSubscription,
+        invoice: BillingHistory,
+        go_unpaid: Callable[[BillingHistory], None],
     ) -> None:
-        for number in range(failures):
-            fail(invoice, number)
-        lifecycle.cancel(subscription, at=MARCH, by=TESTS)
+        go_unpaid(invoice)
+        lifecycle.cancel(subscription, at=PAUSED, by=TESTS)
 
         payments.record(invoice, a_charge(), at=LATER)
 
@@ -64,12 +67,11 @@ def test_a_pause_that_would_end_by_itself_becomes_one_that_lasts_until_the_invoi
 ) -> None:
     lifecycle.pause(subscription, at=MARCH, by=TESTS, resumes_at=APRIL, automatic=True)
 
-    for number in range(ATTEMPTS):
-        fail(invoice, number)
+    fail_to_the_last(invoice)
 
     paused = again(subscription)
     assert (paused.state, paused.resumes_at, paused.paused_automatically) == ("paused", None, False)
-    payments.record(invoice, a_charge(), at=MARCH)
+    payments.record(invoice, a_charge(), at=PAUSED)
     assert again(subscription).state == "active"
 
 

@@ -15,6 +15,8 @@ from usage.core.errors import Conflict, InvalidRequest
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
+# Days after the first attempt.
+ATTEMPTS = (0, 3, 8, 15)
 
 
 @pytest.fixture
@@ -43,6 +45,11 @@ def a_charge(
 
 def fail(invoice: BillingHistory, number: int, *, at: datetime = MARCH) -> None:
     payments.record(invoice, a_charge(f"ch_failed_{number}", failed="card_declined", at=at), at=at)
+
+
+def fail_to_the_last(invoice: BillingHistory) -> None:
+    for number, days in enumerate(ATTEMPTS):
+        fail(invoice, number, at=MARCH + days * DAY)
 
 
 def kinds_of(invoice: BillingHistory) -> list[str]:
@@ -86,7 +93,7 @@ def test_a_failed_charge_makes_the_subscription_past_due_and_is_tried_again(
 def test_after_the_last_attempt_the_subscription_is_paused(
     subscription: UserSubscription, invoice: BillingHistory
 ) -> None:
-    for number, days in enumerate((0, 3, 8)):
+    for number, days in enumerate(ATTEMPTS[:-1]):
         fail(invoice, number, at=MARCH + days * DAY)
         assert again(subscription).state == "past_due"
 
@@ -98,13 +105,23 @@ def test_after_the_last_attempt_the_subscription_is_paused(
     assert invoice.state == "open"
 
 
-def test_a_payment_gives_a_paused_subscription_back(
+def test_a_customer_who_tries_several_cards_on_stripes_page_uses_up_no_attempts(
     subscription: UserSubscription, invoice: BillingHistory
 ) -> None:
     for number in range(4):
-        fail(invoice, number)
+        fail(invoice, number, at=MARCH + number * timedelta(minutes=1))
 
-    payments.record(invoice, a_charge(), at=MARCH + DAY)
+    collection = InvoiceCollection.objects.get(invoice=invoice)
+    assert (collection.failed_attempts, collection.next_payment_at) == (1, MARCH + 3 * DAY)
+    assert (again(subscription).state, Payment.objects.count()) == ("past_due", 4)
+
+
+def test_a_payment_gives_a_paused_subscription_back(
+    subscription: UserSubscription, invoice: BillingHistory
+) -> None:
+    fail_to_the_last(invoice)
+
+    payments.record(invoice, a_charge(), at=MARCH + 16 * DAY)
 
     assert again(subscription).state == "active"
     assert [change.kind for change in subscription.changes.order_by("id")] == [
