@@ -1,5 +1,6 @@
 """Whom invoices go to and which card pays them, and what was heard from Stripe."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -27,6 +28,8 @@ from usage.admin.operations import Operation
 from usage.core.errors import Conflict
 
 MAX_BODY = 100_000
+# Whoever has one may confirm the payment it is of, or save a card in it.
+SECRET = re.compile(r'("client_secret"\s*:\s*")[^"]*')
 EVENT_COLOURS = {
     StripeEventState.RECEIVED.value: "info",
     StripeEventState.DONE.value: "success",
@@ -233,7 +236,7 @@ class StripeEventAdmin(RowsOfAccounts):
     def shown_body(self, event: StripeEvent) -> str:
         return format_html(
             '<pre class="font-mono overflow-x-auto text-xs whitespace-pre-wrap break-all">{}</pre>',
-            _pretty(event.body),
+            SECRET.sub(r"\1[removed]", _pretty(event.body)),
         )
 
     @action(description="Run again", url_path="run-again", permissions=SETTLE)

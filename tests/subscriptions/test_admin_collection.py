@@ -176,6 +176,18 @@ def test_events_are_listed_by_state_and_show_what_came(staff: Client) -> None:
     assert "no JSON" in text(staff, page("stripeevent", "change", "evt_done"))
 
 
+@pytest.mark.parametrize(
+    "body", ['{"client_secret": "seti_1_secret_x"}', '{"client_secret" : "seti_1_secret_x",']
+)
+def test_what_would_confirm_a_payment_is_not_shown(staff: Client, body: str) -> None:
+    event = an_event(body=body)
+
+    shown = text(staff, page("stripeevent", "change", event.pk))
+
+    assert "client_secret" in shown
+    assert "seti_1_secret_x" not in shown
+
+
 def test_a_parked_event_is_run_again(staff: Client) -> None:
     event = an_event()
     address = page("stripeevent", "change", event.pk)
