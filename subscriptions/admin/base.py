@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.admin.options import ShowFacets
+from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from unfold import paginator
 
 from subscriptions.models import BillingHistory
-from usage.admin.base import ReadOnlyAdmin
+from usage.admin.base import NUL, ReadOnlyAdmin
 from usage.core.money import format_amount, to_cents
 from usage.models import Account
 
@@ -55,6 +55,12 @@ class RowsOfAccounts(ReadOnlyAdmin):
     by_invoice = False
     # For the search box alone; `get_search_results` does the looking up.
     search_fields: Sequence[str] = ["account__name"]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        # Whatever the address names may become a filter, and PostgreSQL's text holds no NUL.
+        if any(NUL in value for value in request.GET.values()):
+            raise IncorrectLookupParameters
+        return super().get_changelist_instance(request)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

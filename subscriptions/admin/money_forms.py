@@ -31,12 +31,17 @@ def text_field(*, max_length: int, **options: Any) -> forms.CharField:
     return forms.CharField(max_length=max_length, widget=UnfoldAdminTextInputWidget, **options)
 
 
+class AccountSelect(AutocompleteSelect):
+    """Chosen from accounts; what can be no id, from an odd address or form, is not looked for."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        return super().optgroups(name, [each for each in value if each.isdecimal()], attr)
+
+
 def account_field() -> forms.ModelChoiceField:  # type: ignore[type-arg]  # not generic at run time
     """An account, found by typing."""
     column = InvoiceItem._meta.get_field("account")
-    return forms.ModelChoiceField(
-        queryset=Account.objects.all(), widget=AutocompleteSelect(column, admin.site)
-    )
+    return forms.ModelChoiceField(queryset=Account.objects.all(), widget=AccountSelect(column, admin.site))
 
 
 class PaymentForm(forms.Form):

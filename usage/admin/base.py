@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.forms import Field, ModelChoiceField, ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin, TabularInline
+
+NUL = "\x00"
 
 
 class ProjectAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
@@ -15,6 +19,29 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     list_filter_submit = True
     compressed_fields = True
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        # Before the buttons are chosen, which look the row up as well.
+        if object_id is not None and not self.may_be_id(unquote(object_id)):
+            raise Http404
+        return cast(HttpResponse, super().changeform_view(request, object_id, form_url, extra_context))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        return None if NUL in object_id else super().get_object(request, object_id, from_field)
+
+    def may_be_id(self, object_id: str) -> bool:
+        """Whether a row of that id could be there at all."""
+        try:
+            self.opts.pk.to_python(object_id)
+        except ValidationError:
+            return False
+        return NUL not in object_id
 
     def construct_change_message(
         self, request: HttpRequest, form: "ModelForm[Any]", formsets: Any, add: bool = False

@@ -185,6 +185,10 @@ class LogAdmin(ReadOnlyAdmin):
         taken = {getattr(each, "parameter_name", None) for each in self.list_filter}
         return lookup in taken | {*TimeFilter.form_class.base_fields, BEFORE}
 
+    def may_be_id(self, object_id: str) -> bool:
+        # A page is named by where its row stands; `get_object` judges that.
+        return True
+
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> APIUsageLog | None:
