@@ -9,7 +9,8 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,6 +27,13 @@ from usage.models import Account, Scope
 
 # Where people come back to when nobody says where.
 HOME = "overview"
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The same request under the same key is answered with the same page for a day, as long as "
+    "what is charged stays the same.",
+)
 
 
 class ReturnSerializer(serializers.Serializer[Any]):
@@ -55,7 +63,7 @@ class CheckoutSessionView(APIView):
     @extend_schema(
         operation_id="create_checkout_session",
         tags=["Subscriptions"],
-        parameters=[AccountQuery],
+        parameters=[AccountQuery, IDEMPOTENCY_KEY],
         request=CheckoutSerializer,
         responses=PageSerializer,
     )
@@ -70,6 +78,7 @@ class CheckoutSessionView(APIView):
             cycle=BillingCycle(asked["billing_cycle"]),
             return_url=_return_url(request, asked),
             at=at,
+            key=_key(request),
         )
         return Response({"url": url})
 
@@ -96,14 +105,15 @@ class PaymentMethodView(APIView):
     @extend_schema(
         operation_id="payment_method",
         tags=["Subscriptions"],
-        parameters=[AccountQuery],
+        parameters=[AccountQuery, IDEMPOTENCY_KEY],
         request=ReturnSerializer,
         responses=PageSerializer,
     )
     def post(self, request: Request) -> Response:
         account = _account(request)
         back = _return_url(request, _body(ReturnSerializer, request))
-        return Response({"url": checkout.card_url(account, return_url=back, at=timezone.now())})
+        url = checkout.card_url(account, return_url=back, at=timezone.now(), key=_key(request))
+        return Response({"url": url})
 
 
 def _account(request: Request) -> Account:
@@ -121,6 +131,11 @@ def _body(declared: type[serializers.Serializer[Any]], request: Request) -> dict
     asked.is_valid(raise_exception=True)
     values: dict[str, Any] = asked.validated_data
     return values
+
+
+def _key(request: Request) -> str:
+    """What the client calls this request, to ask for the same again; empty where it does not say."""
+    return str(request.headers.get("Idempotency-Key", ""))
 
 
 def _return_url(request: Request, asked: dict[str, Any]) -> str:

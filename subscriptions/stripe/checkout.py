@@ -1,7 +1,9 @@
 """Stripe's pages for customers: to save a card, with a plan that it is for, and to manage cards."""
 
+import hashlib
+import json
 from datetime import datetime
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.db import transaction
 
@@ -18,10 +20,17 @@ CHECKOUT = Actor(name="Stripe Checkout")
 
 
 def checkout_url(
-    account: Account, *, plan: SubscriptionPlan, cycle: BillingCycle, return_url: str, at: datetime
+    account: Account,
+    *,
+    plan: SubscriptionPlan,
+    cycle: BillingCycle,
+    return_url: str,
+    at: datetime,
+    key: str = "",
 ) -> str:
     """A page on which a card is saved; then the account is subscribed to the plan, and charged what the page
-    says. Raises SubscriptionException when the plan is not the account's to choose.
+    says. Asked again under the same `key`, it is the same page as long as it says the same. Raises
+    SubscriptionException when the plan is not the account's to choose.
     """
     plans.require_sold(plan, account=account, by_staff=False)
     due = to_cents(changes.due_now(account, plan=plan, cycle=cycle, at=at))
@@ -32,12 +41,13 @@ def checkout_url(
         message=f"{plan.name}, {cycle.value}. {charged}",
         return_url=return_url,
         at=at,
+        key=key,
     )
 
 
-def card_url(account: Account, *, return_url: str, at: datetime) -> str:
-    """A page on which a card is saved, which then pays the account's invoices."""
-    return _page(account, metadata={}, message="", return_url=return_url, at=at)
+def card_url(account: Account, *, return_url: str, at: datetime, key: str = "") -> str:
+    """A page on which a card is saved, which then pays the account's invoices; the same one for a `key`."""
+    return _page(account, metadata={}, message="", return_url=return_url, at=at, key=key)
 
 
 def portal_url(account: Account, *, return_url: str, at: datetime) -> str:
@@ -91,16 +101,31 @@ def _complete_once(
         return changes.subscribe(account, plan=plan, cycle=BillingCycle(cycle), at=at, by=CHECKOUT)
 
 
-def _page(account: Account, *, metadata: dict[str, str], message: str, return_url: str, at: datetime) -> str:
-    profile = customers.ensured(account, at=at)
+def _page(
+    account: Account, *, metadata: dict[str, str], message: str, return_url: str, at: datetime, key: str
+) -> str:
+    customer_id = customers.ensured(account, at=at).stripe_customer_id or ""
     return client.create_checkout(
-        profile.stripe_customer_id or "",
+        customer_id,
         metadata={"account": account.external_id, **metadata},
         message=message,
         success_url=_with(return_url, checkout="done"),
         cancel_url=_with(return_url, checkout="canceled"),
+        key=_key(key, customer_id, metadata, message, return_url) if key else None,
     )
 
 
+def _key(*asked: object) -> str:
+    """Stripe's idempotency key for what a client asks for under a key of its own.
+
+    All that is asked is part of it: an amount that has changed meanwhile, or a key that another account or
+    another request has, makes another page.
+    """
+    return f"page-{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()}"
+
+
 def _with(url: str, **parameters: str) -> str:
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
+    """The address with parameters in its query, before what it may have behind a #."""
+    parts = urlsplit(url)
+    told = urlencode(parameters)
+    return parts._replace(query=f"{parts.query}&{told}" if parts.query else told).geturl()

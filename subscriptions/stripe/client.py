@@ -278,7 +278,13 @@ def credit_note_invoice(note_id: str) -> str:
 
 
 def create_checkout(
-    customer_id: str, *, metadata: Mapping[str, str], message: str, success_url: str, cancel_url: str
+    customer_id: str,
+    *,
+    metadata: Mapping[str, str],
+    message: str,
+    success_url: str,
+    cancel_url: str,
+    key: str | None = None,
 ) -> str:
     """A page of Stripe's on which the customer saves a card; returns its address."""
     params: SessionCreateParams = {
@@ -293,7 +299,7 @@ def create_checkout(
     if message:
         params["custom_text"] = {"submit": {"message": message}}
     with _asking() as api:
-        made = api.v1.checkout.sessions.create(params)
+        made = api.v1.checkout.sessions.create(params, {"idempotency_key": key})
     return made.url or ""
 
 

@@ -65,6 +65,24 @@ class TestPages:
 
         assert (answer.status, answer.body["code"]) == (400, "plan_unknown")
 
+    @pytest.mark.parametrize("address", [CHECKOUT, CARD])
+    def test_the_same_request_under_the_same_key_has_one_page(self, key: str, address: str) -> None:
+        plan = {"plan_id": a_plan().pk, "billing_cycle": "monthly"} if address == CHECKOUT else {}
+        elsewhere = {**plan, "return_url": "/elsewhere"}
+        asked = [(plan, "one"), (plan, "one"), (elsewhere, "one"), (plan, "tw\xf6"), (plan, ""), (plan, "")]
+
+        urls = [url_in(post(address, body, key=key, idempotency_key=each), address) for body, each in asked]
+
+        assert urls[0] == urls[1]
+        assert len(set(urls)) == len(library().v1.checkout.sessions.list().data) == 5
+
+    def test_a_key_is_an_accounts_own(self, acme: Account, key: str) -> None:
+        other = a_key(an_account("globex"), scopes=(Scope.READ, Scope.ADMIN)).plain
+
+        mine, theirs = (post(CARD, {}, key=each, idempotency_key="one").body["url"] for each in (key, other))
+
+        assert mine != theirs
+
     @pytest.mark.parametrize("address", [CHECKOUT, PORTAL])
     def test_the_slash_at_the_end_is_optional(self, key: str, address: str) -> None:
         assert ask(address, query="/", key=key).status == 200
@@ -80,6 +98,12 @@ class TestComingBack:
         assert session.success_url == "http://testserver/done?a=1&checkout=done"
         assert session.cancel_url == "http://testserver/done?a=1&checkout=canceled"
 
+    def test_to_a_place_on_a_page(self, key: str) -> None:
+        assert ask(CARD, key=key, return_url="/done#card").status == 200
+
+        (session,) = library().v1.checkout.sessions.list().data
+        assert session.success_url == "http://testserver/done?checkout=done#card"
+
     def test_to_a_host_that_is_allowed(self, key: str, settings: Any) -> None:
         settings.RETURN_URL_HOSTS = ["app.example.com"]
 
@@ -91,7 +115,8 @@ class TestComingBack:
         [
             "https://evil.example", "//evil.example", "https:///evil.example", "http:evil.example",
             "javascript:alert(1)", "https://testserver@evil.example", "https://testserver.evil.example",
-            "http://testserver\\@evil.example", "\x08//evil.example",
+            "http://testserver\\@evil.example", "\x08//evil.example", "/\t/evil.example", "/\\evil.example",
+            "http://testserver:444/", "http://testserver\t.evil.example", "http://testserver\u3002evil.example",
         ],
     )  # fmt: skip
     def test_not_to_another(self, key: str, address: str, url: str) -> None:
