@@ -18,7 +18,7 @@ from subscriptions import changes, invoice_queries, lifecycle
 from subscriptions.api.invoices import pdf_response
 from subscriptions.models import UserSubscription
 from subscriptions.stripe import checkout
-from subscriptions.stripe.errors import StripeError
+from subscriptions.stripe.errors import StripeError, StripeOff
 from usage.core.errors import BillingError
 
 REFRESH_S = 3
@@ -125,8 +125,14 @@ def leave(request: HttpRequest, visit: Visit, address: Callable[[], str]) -> Htt
     """
     try:
         url = address()
+    except StripeOff:
+        messages.error(request, "Cards are not taken here: what an invoice asks for is paid another way.")
+        return redirect(page_url(request, "billing"))
     except StripeError:
         messages.error(request, "Our payment provider cannot be reached just now. Try again in a minute.")
+        return redirect(page_url(request, "billing"))
+    except BillingError as error:
+        refused(request, error)
         return redirect(page_url(request, "billing"))
     response = render(request, "dashboard/leaving.html", {**visit.frame(), "url": url})
     response["Refresh"] = f"0; url={url}"

@@ -309,3 +309,13 @@ class TestChanges:
         page = unescape(alice.post("/billing/card/", follow=True).content.decode())
 
         assert "cannot be reached just now" in page
+
+    @pytest.mark.parametrize("address", ["/billing/card/", "/billing/portal/"])
+    def test_where_no_cards_are_taken_the_page_says_so(
+        self, alice: Client, settings: Any, address: str
+    ) -> None:
+        settings.STRIPE_MODE = "off"
+
+        page = unescape(alice.post(address, follow=True).content.decode())
+
+        assert "Cards are not taken here" in page
