@@ -65,6 +65,10 @@ class TestPages:
 
         assert (answer.status, answer.body["code"]) == (400, "plan_unknown")
 
+    @pytest.mark.parametrize("body", [b"{", b"\xff", b"[]", b"null", b"[" * 100_000])
+    def test_a_body_that_is_none_is_refused(self, key: str, body: bytes) -> None:
+        assert post(CARD, body, key=key).status == 400
+
     @pytest.mark.parametrize("address", [CHECKOUT, CARD])
     def test_the_same_request_under_the_same_key_has_one_page(self, key: str, address: str) -> None:
         plan = {"plan_id": a_plan().pk, "billing_cycle": "monthly"} if address == CHECKOUT else {}
