@@ -39,7 +39,9 @@ def unbilled_changes(
     reaches beyond `ending_after`; oldest first.
     """
     costing = SubscriptionChange.objects.filter(~Q(amount_due=0) | PRORATED, account=account, at__lte=until)
-    unbilled = costing.filter(invoice_lines__isnull=True, term_end__gt=ending_after)
+    unbilled = costing.filter(
+        invoice_lines__isnull=True, is_billed_elsewhere=False, term_end__gt=ending_after
+    )
     with_plans = unbilled.select_related("version_after__plan", "version_before__plan")
     return with_plans.only(*TOLD).order_by("id")
 

@@ -74,6 +74,7 @@ def invoice_changes(*, at: datetime, limit: int) -> int:
         kind__in=AT_ONCE,
         amount_due__gt=0,
         recorded_at__gt=at - CHANGES_WITHIN,
+        is_billed_elsewhere=False,
         at__lte=at,
         invoice_lines__isnull=True,
     )

@@ -600,4 +600,15 @@ class Migration(migrations.Migration):
             model_name='payment',
             constraint=models.CheckConstraint(condition=models.Q(('refunded__gte', 0), ('refunded__lte', models.F('amount'))), name='payment_refunded_within_amount'),
         ),
+        # What happened before there were invoices was billed elsewhere, if at all; what happens now is not.
+        migrations.AddField(
+            model_name='subscriptionchange',
+            name='is_billed_elsewhere',
+            field=models.BooleanField(default=True, help_text='From before there were invoices: no invoice bills it.'),
+        ),
+        migrations.AlterField(
+            model_name='subscriptionchange',
+            name='is_billed_elsewhere',
+            field=models.BooleanField(default=False, help_text='From before there were invoices: no invoice bills it.'),
+        ),
     ]

@@ -204,6 +204,9 @@ class SubscriptionChange(models.Model):
     amount_due = models.DecimalField(max_digits=COST_MAX_DIGITS, decimal_places=COST_PLACES, default=0)
     details = models.JSONField(default=dict)
     usage_before = models.JSONField(null=True)
+    is_billed_elsewhere = models.BooleanField(
+        default=False, help_text="From before there were invoices: no invoice bills it."
+    )
 
     class Meta:
         db_table = "subscription_changes"

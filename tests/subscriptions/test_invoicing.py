@@ -291,6 +291,18 @@ def test_a_period_whose_totals_are_not_the_log_s_is_not_billed() -> None:
     assert not BillingHistory.objects.exists()
 
 
+def test_a_fee_from_before_there_were_invoices_is_not_asked_for_again() -> None:
+    subscription = a_customer(account=acme())
+    with connection.cursor() as cursor:
+        # As the migration marks them; the history can otherwise not be changed.
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("UPDATE subscription_changes SET is_billed_elsewhere = true")
+        cursor.execute("SET session_replication_role = DEFAULT")
+
+    assert invoicing.invoice_changes(subscription, at=MARCH) is None
+    assert lines_of(close(subscription)) == [("base_fee", "30.00")]
+
+
 def test_numbers_follow_each_other_in_their_year() -> None:
     for number in range(3):
         account = an_account(f"customer-{number}")
