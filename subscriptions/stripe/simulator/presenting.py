@@ -91,6 +91,12 @@ def _tax_location(_: Store, customer: Json) -> Json:
     return {"automatic_tax": known, "ip_address": None, "location": location, "provider": "stripe"}
 
 
+def _taxed_lines(store: Store, node: Json) -> Json:
+    whole = store.find(node["id"]) or {}
+    plural = node["object"].removeprefix("tax.") + "s"
+    return listed(whole["_line_items"], url=f"/v1/tax/{plural}/{node['id']}/line_items")
+
+
 def _none(store: Store, customer: Json) -> Json:
     return listed([], url=f"/v1/customers/{customer['id']}")
 
@@ -103,6 +109,8 @@ ON_REQUEST: dict[str, Callable[[Store, Json], Json | None]] = {
     "checkout.session.line_items": _line_items,
     "customer.tax": _tax_location,
     "customer.tax_ids": _none,
+    "tax.calculation.line_items": _taxed_lines,
+    "tax.transaction.line_items": _taxed_lines,
     "customer.sources": _none,
     "customer.subscriptions": _none,
 }

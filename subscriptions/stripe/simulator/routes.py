@@ -15,6 +15,8 @@ from subscriptions.stripe.simulator.resources import (
     portal_sessions,
     refunds,
     setup_intents,
+    tax_calculations,
+    tax_transactions,
 )
 from subscriptions.stripe.simulator.routing import Route
 from subscriptions.stripe.simulator.wire import ApiError
@@ -34,6 +36,8 @@ ROUTES: list[Route] = [
     *portal_sessions.ROUTES,
     *refunds.ROUTES,
     *setup_intents.ROUTES,
+    *tax_calculations.ROUTES,
+    *tax_transactions.ROUTES,
 ]
 
 

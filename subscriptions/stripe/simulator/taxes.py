@@ -1,4 +1,4 @@
-"""Automatic tax: one rate per country of the customer, on top of every line."""
+"""Tax: one rate per country of the customer, on top of every line."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,18 +31,26 @@ NONE_DUE = {"exempt": "customer_exempt", "reverse": "reverse_charge"}
 def of_line(call: Call, amount: int, *, customer: Json) -> Json:
     """The tax on one line of the customer's invoice, as an entry of `taxes`."""
     country = (customer.get("address") or {}).get("country")
-    rate = RATES.get(country or "", NO_RATE)
+    rate = rate_in(country or "")
     exemption = NONE_DUE.get(customer["tax_exempt"])
-    due = 0 if exemption else rounded(Decimal(amount) * rate.percent / 100)
     reason = exemption or ("standard_rated" if rate.percent else "not_collecting")
     return {
-        "amount": due,
+        "amount": 0 if exemption else due(amount, rate),
         "tax_behavior": "exclusive",
         "tax_rate_details": {"tax_rate": _tax_rate(call, country=country or "none", rate=rate)},
         "taxability_reason": reason,
         "taxable_amount": 0 if exemption or not rate.percent else amount,
         "type": "tax_rate_details",
     }
+
+
+def rate_in(country: str) -> Rate:
+    return RATES.get(country, NO_RATE)
+
+
+def due(amount: int, rate: Rate) -> int:
+    """What a rate comes to, on top of the amount."""
+    return rounded(Decimal(amount) * rate.percent / 100)
 
 
 def summed(taxes: list[Json]) -> list[Json]:
