@@ -53,6 +53,10 @@ app.conf.beat_schedule = {
         "task": "subscriptions.tasks.close_billing_periods",
         "schedule": timedelta(minutes=1),
     },
+    "tax drafts": {
+        "task": "subscriptions.tasks.tax_drafts",
+        "schedule": timedelta(minutes=1),
+    },
     "push to Stripe": {
         "task": "subscriptions.tasks.push_to_stripe",
         "schedule": timedelta(minutes=1),

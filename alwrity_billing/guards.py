@@ -64,6 +64,15 @@ def refuse_odd_steps(days: Sequence[int]) -> None:
         within(each)
 
 
+def refuse_tax_without_stripe(*, tax: bool, mode: str) -> None:
+    """Raise ImproperlyConfigured for tax that nobody would compute."""
+    if tax and mode == "off":
+        raise ImproperlyConfigured(
+            "STRIPE_TAX is on, and without STRIPE_API_KEY nobody computes tax, so that no invoice would ever "
+            "be final: set STRIPE_API_KEY, or leave STRIPE_TAX off."
+        )
+
+
 def development_webhook_secret(secret_key: str) -> str:
     """What the simulator signs with: the same in every process of an installation, and no setting to make."""
     derived = hmac.new(secret_key.encode(), b"stripe webhooks", hashlib.sha256).hexdigest()

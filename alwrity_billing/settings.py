@@ -358,6 +358,10 @@ if STRIPE_MODE == "simulator":
     STRIPE_API_BASE = f"http://127.0.0.1:{STRIPE_SIMULATOR_PORT}"
 # Whose events we take: those of real payments or those of tests, never both.
 STRIPE_LIVEMODE = STRIPE_API_KEY.startswith(guards.LIVE_KEYS)
+# Let Stripe Tax compute the tax of invoices, as what this code is (docs.stripe.com/tax/tax-codes).
+STRIPE_TAX = env.bool("STRIPE_TAX", False)
+STRIPE_TAX_CODE = env.str("STRIPE_TAX_CODE", "txcd_10103001")
+guards.refuse_tax_without_stripe(tax=STRIPE_TAX, mode=STRIPE_MODE)
 # Other hosts than ours to which Stripe's pages may send people back.
 RETURN_URL_HOSTS: list[str] = env.list("RETURN_URL_HOSTS", [])
 

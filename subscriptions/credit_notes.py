@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet, Sum
 
-from subscriptions import credits, invoicing, payments
+from subscriptions import credits, invoicing, payments, tax_reports
 from subscriptions.actors import Actor
 from subscriptions.core.invoices import InvoiceState
 from subscriptions.models import (
@@ -64,6 +64,7 @@ def issue(
             actor=by.name,
             actor_user=by.user,
         )
+        tax_reports.credited(note, at=at)
         what = InvoiceEventKind.REFUNDED if kind is CreditNoteKind.TO_CARD else InvoiceEventKind.CREDITED
         if kind is CreditNoteKind.REDUCE:
             _reduce(invoice, amount, at=at, by=by)

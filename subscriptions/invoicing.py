@@ -3,6 +3,8 @@
 Two transactions, each of which a later run finds done or undone: the draft together with the closing of its
 billing period, and the finalizing with credits and number. Locks are taken in the order billing period (which
 claims it), subscription, invoice, credits, number series.
+
+Where Stripe computes tax (`STRIPE_TAX`), a draft waits for it between the two.
 """
 
 from collections.abc import Sequence
@@ -11,8 +13,9 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q, Sum
 
-from subscriptions import billing_terms, credits, invoice_lines, term_ends
+from subscriptions import billing_terms, credits, invoice_lines, tax_reports, term_ends
 from subscriptions.actors import SYSTEM, Actor
 from subscriptions.core.invoices import InvoiceState, Line, LineKind, round_lines
 from subscriptions.core.terms import Term
@@ -40,6 +43,10 @@ INSERT INTO number_series (key, last) VALUES (%s, 1)
 ON CONFLICT (key) DO UPDATE SET last = number_series.last + 1 RETURNING last
 """
 
+# Lines that bill what was carried over, or take that back: tax was computed on it where it came from.
+CARRIED = Q(item__actor=SYSTEM.name, item__actor_user__isnull=True) | Q(
+    item__withdraws__actor=SYSTEM.name, item__withdraws__actor_user__isnull=True
+)
 # What finalizing gives a draft.
 FINAL = (
     "state", "number", "subtotal", "total", "credit_applied", "amount_due", "finalized_at", "paid_at",
@@ -110,13 +117,14 @@ def finalize(invoice: BillingHistory, *, at: datetime) -> BillingHistory:
     """Give a draft its number, take the account's credits, and let it be collected; once final, it stays.
 
     Nothing to pay makes it paid; a negative total becomes a credit; what is too little to be charged is
-    carried over to the next invoice.
+    carried over to the next invoice. A draft that waits for its tax stays as it is.
     """
     with transaction.atomic():
         invoice = locked(invoice)
-        if invoice.state != InvoiceState.DRAFT:
+        if invoice.state != InvoiceState.DRAFT or _waits_for_tax(invoice):
             return invoice
         total = invoice.total
+        sold = taxable(invoice) + invoice.tax
         if total > 0:
             invoice.credit_applied = credits.apply(invoice, due=total, at=at)
             invoice.amount_due = total - invoice.credit_applied
@@ -135,6 +143,8 @@ def finalize(invoice: BillingHistory, *, at: datetime) -> BillingHistory:
         # Last of all but what names it: until we commit, nobody else gets a number.
         invoice.number = next_number("", at=at)
         invoice.save(update_fields=FINAL)
+        if invoice.tax_calculation_id:
+            tax_reports.sold(invoice, amount=sold, at=at)
         if total < 0:
             credits.grant(
                 invoice.account,
@@ -146,6 +156,28 @@ def finalize(invoice: BillingHistory, *, at: datetime) -> BillingHistory:
                 by=SYSTEM,
             )
     return invoice
+
+
+def tax(invoice: BillingHistory, *, amount: Decimal, calculation_id: str, at: datetime) -> BillingHistory:
+    """Put the tax that was computed on a draft, and finalize it; one that has its tax, or is final, stays.
+
+    Without a `calculation_id` nothing was computed, and nothing is reported.
+    """
+    with transaction.atomic():
+        invoice = locked(invoice)
+        if invoice.state != InvoiceState.DRAFT or invoice.taxed_at is not None:
+            return invoice
+        invoice.tax, invoice.total = amount, invoice.subtotal + amount
+        invoice.tax_calculation_id, invoice.tax_error, invoice.taxed_at = calculation_id, "", at
+        invoice.save(update_fields=["tax", "total", "tax_calculation_id", "tax_error", "taxed_at"])
+        return finalize(invoice, at=at)
+
+
+def taxable(invoice: BillingHistory) -> Decimal:
+    """What tax is to be computed on: all of a draft but what was carried over, tax included."""
+    carried = invoice.lines.filter(CARRIED).aggregate(sum=Sum("amount"))["sum"] or ZERO
+    whole: Decimal = invoice.subtotal - carried
+    return whole
 
 
 def locked(invoice: BillingHistory) -> BillingHistory:
@@ -284,6 +316,10 @@ def _row(invoice: BillingHistory, line: Line, *, position: int, amount: Decimal)
         evidence=line.evidence,
         details=line.details,
     )
+
+
+def _waits_for_tax(invoice: BillingHistory) -> bool:
+    return settings.STRIPE_TAX and invoice.taxed_at is None and invoice.subtotal > 0
 
 
 def _carry_over(invoice: BillingHistory, amount: Decimal, *, at: datetime) -> None:

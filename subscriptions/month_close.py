@@ -23,6 +23,7 @@ from subscriptions.models import (
     SubscriptionChange,
     UserSubscription,
 )
+from subscriptions.models.invoices import UNTAXED
 from usage.models import BillingPeriod
 
 logger = logging.getLogger(__name__)
@@ -46,8 +47,8 @@ class Progress:
 
 
 def close_due(*, at: datetime, limit: int) -> int:
-    """Close up to `limit` periods that were over a grace before `at`, and finalize their invoices; returns
-    how many were closed. Safe to run twice and in parallel.
+    """Close up to `limit` periods that were over a grace before `at`, and finalize their invoices, but for
+    those that wait for their tax; returns how many were closed. Safe to run twice and in parallel.
     """
     closed = 0
     for period in _due(at=at)[:limit]:
@@ -84,14 +85,20 @@ def invoice_changes(*, at: datetime, limit: int) -> int:
 
 
 def invoice_of(subscription: UserSubscription, *, at: datetime) -> BillingHistory | None:
-    """The final invoice of what a subscription's changes cost at once; None where nothing is due."""
+    """The invoice of what a subscription's changes cost at once, final unless it waits for its tax; None
+    where nothing is due.
+    """
     invoice = invoicing.invoice_changes(subscription, at=at)
     return None if invoice is None else invoicing.finalize(invoice, at=at)
 
 
 def finalize_drafts(*, at: datetime, limit: int) -> int:
-    """Finalize up to `limit` drafts that a run left behind; returns how many."""
+    """Finalize up to `limit` drafts that a run left behind; returns how many. Those that wait for their tax
+    are passed over.
+    """
     drafts = BillingHistory.objects.filter(state=InvoiceStateChoices.DRAFT).order_by("pk")
+    if settings.STRIPE_TAX:
+        drafts = drafts.exclude(UNTAXED)
     return _written(_written_by(invoicing.finalize, each, at=at) for each in drafts[:limit])
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from subscriptions import credits, dunning, invoicing
+from subscriptions import credits, dunning, invoicing, tax_reports
 from subscriptions.actors import Actor
 from subscriptions.core.invoices import InvoiceState, allows
 from subscriptions.models import BillingHistory, InvoiceEventKind
@@ -29,6 +29,7 @@ def void(invoice: BillingHistory, *, at: datetime, by: Actor, reason: str) -> Bi
         _end(invoice, InvoiceState.VOID, at=at, by=by, reason=reason)
         dunning.settled(invoice, at=at)
         credits.give_back(invoice, at=at, by=by)
+        tax_reports.voided(invoice, at=at)
     return invoice
 
 

@@ -10,12 +10,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from subscriptions import credits, month_close, renewals, rollouts
-from subscriptions.stripe import inbox, push
+from subscriptions.stripe import inbox, push, tax
 
 logger = logging.getLogger(__name__)
 
 # What one run does at most; the next one, a minute later, goes on.
 AT_MOST = 5_000
+# The same of drafts to tax, each of which is a call to Stripe: a run is over before the next but one begins.
+TAXED_AT_MOST = 200
 
 
 @shared_task
@@ -54,7 +56,7 @@ def invoice_subscription_changes() -> None:
     written = month_close.invoice_changes(at=timezone.now(), limit=AT_MOST)
     _report("invoices of changes", written)
     if written:
-        soon(push_to_stripe)
+        _tell_stripe()
 
 
 @shared_task
@@ -72,6 +74,17 @@ def expire_credits() -> None:
 
 
 @shared_task
+def tax_drafts() -> None:
+    """Have Stripe compute the tax of drafts, finalize them, and let Stripe hear of it."""
+    if not settings.STRIPE_TAX:
+        return
+    taxed = tax.compute_due(at=timezone.now(), limit=TAXED_AT_MOST)
+    _report("drafts taxed", taxed)
+    if taxed:
+        soon(push_to_stripe)
+
+
+@shared_task
 def push_to_stripe() -> None:
     """Let Stripe hear of what is due: invoices, payments, credit notes, who is invoiced."""
     if settings.STRIPE_MODE != "off":
@@ -86,7 +99,7 @@ def process_stripe_events() -> None:
     processed = _one_by_one(inbox.process_due)
     _report("events of Stripe's", processed)
     if processed:
-        soon(push_to_stripe)
+        _tell_stripe()
 
 
 def soon(task: Any) -> None:
@@ -94,6 +107,13 @@ def soon(task: Any) -> None:
     away loses nothing, and fails nothing.
     """
     transaction.on_commit(lambda: task.apply_async(retry=False), robust=True)
+
+
+def _tell_stripe() -> None:
+    """Invoices may have been written: those that wait for their tax are pushed once they have it."""
+    if settings.STRIPE_TAX:
+        soon(tax_drafts)
+    soon(push_to_stripe)
 
 
 def _one_by_one(operation: Callable[..., int]) -> int:

@@ -44,6 +44,7 @@ from subscriptions.models.subscriptions import (
     SubscriptionChange,
     UserSubscription,
 )
+from subscriptions.models.tax import TaxReport, TaxReportKind
 
 __all__ = [
     "RENEWALS",
@@ -80,6 +81,8 @@ __all__ = [
     "StripeEventState",
     "SubscriptionChange",
     "SubscriptionPlan",
+    "TaxReport",
+    "TaxReportKind",
     "Tier",
     "UserSubscription",
     "VersionRollout",

@@ -47,6 +47,8 @@ class LineKindChoices(models.TextChoices):
     CARRIED_OVER = invoices.LineKind.CARRIED_OVER.value, "Carried over"
 
 
+# What waits for its tax, where Stripe computes it.
+UNTAXED = Q(state=InvoiceStateChoices.DRAFT, taxed_at__isnull=True, subtotal__gt=0)
 METERED_KINDS = sorted(kind.value for kind in invoices.METERED)
 
 
@@ -76,6 +78,11 @@ class BillingHistory(models.Model):
     currency = models.CharField(max_length=3, default="USD")
     subtotal = cents_field()
     tax = cents_field()
+    taxed_at = models.DateTimeField(null=True, help_text="When its tax was computed; empty: it has none.")
+    tax_calculation_id = models.CharField(max_length=64, blank=True, default="")
+    tax_error = models.CharField(
+        max_length=500, blank=True, default="", help_text="Why the tax of a draft could not be computed."
+    )
     total = cents_field()
     credit_applied = cents_field("Taken from the account's credits before charging.")
     amount_due = cents_field("To be paid when it was finalized.")

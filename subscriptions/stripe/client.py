@@ -1,4 +1,5 @@
-"""Every call to Stripe. The one module that knows its library: it takes and gives plain values of ours.
+"""Every call to Stripe but those about tax (`tax_calls`). The one module that knows its library: it takes and
+gives plain values of ours.
 
 Each function makes one call, or pages through a list. `key` is the idempotency key: a call repeated under the
 key of one whose answer got lost is done once. All raise the errors of `subscriptions.stripe.errors`.
@@ -47,7 +48,7 @@ WAIT_S = 30
 
 def create_customer(*, account_id: int, external_id: str, key: str) -> str:
     """A customer for our account; returns its id."""
-    with _asking() as api:
+    with asking() as api:
         made = api.v1.customers.create(
             {"metadata": {"account_id": str(account_id), "account": external_id}}, {"idempotency_key": key}
         )
@@ -56,7 +57,7 @@ def create_customer(*, account_id: int, external_id: str, key: str) -> str:
 
 def find_customer(*, account_id: int, since: datetime) -> str | None:
     """The oldest customer made for our account since then."""
-    with _asking() as api:
+    with asking() as api:
         found = api.v1.customers.list({"limit": PAGE, "created": {"gte": int(since.timestamp())}})
         ours = [
             each.id
@@ -71,7 +72,7 @@ def update_customer(
 ) -> None:
     """Tell Stripe who is invoiced."""
     where: Any = {each: address.get(each, "") for each in conversion.ADDRESS} if address else ""
-    with _asking() as api:
+    with asking() as api:
         api.v1.customers.update(
             customer_id, {"name": name, "email": email, "address": where, "metadata": {"tax_id": tax_id}}
         )
@@ -79,7 +80,7 @@ def update_customer(
 
 def default_card(customer_id: str) -> RemoteCard | None:
     """The card that pays the customer's invoices. Raises StripeMissing for a customer who was deleted."""
-    with _asking() as api:
+    with asking() as api:
         customer = api.v1.customers.retrieve(
             customer_id, {"expand": ["invoice_settings.default_payment_method"]}
         )
@@ -90,13 +91,13 @@ def default_card(customer_id: str) -> RemoteCard | None:
 
 def make_default(customer_id: str, *, card_id: str) -> None:
     """Let this card pay the customer's invoices from now on."""
-    with _asking() as api:
+    with asking() as api:
         api.v1.customers.update(customer_id, {"invoice_settings": {"default_payment_method": card_id}})
 
 
 def customer_of_card(card_id: str) -> str:
     """Whose card it is; empty for nobody's."""
-    with _asking() as api:
+    with asking() as api:
         return conversion.id_of(api.v1.payment_methods.retrieve(card_id).customer)
 
 
@@ -115,14 +116,14 @@ def create_invoice(
     }
     if due_in_days is not None:
         params["days_until_due"] = due_in_days
-    with _asking() as api:
+    with asking() as api:
         made = api.v1.invoices.create(params, {"idempotency_key": key})
     return conversion.invoice(made)
 
 
 def find_invoices(customer_id: str, *, ours: int) -> list[RemoteInvoice]:
     """The customer's invoices that were made for ours, oldest first."""
-    with _asking() as api:
+    with asking() as api:
         found = api.v1.invoices.list({"customer": customer_id, "limit": PAGE})
         known = [conversion.invoice(each) for each in found.auto_paging_iter()]
     return [each for each in reversed(known) if each.ours == ours]
@@ -130,7 +131,7 @@ def find_invoices(customer_id: str, *, ours: int) -> list[RemoteInvoice]:
 
 def add_lines(invoice_id: str, *, lines: Sequence[tuple[str, Decimal]], key: str) -> RemoteInvoice:
     """Put all lines on a draft: what each says, and its amount, negative for what is taken off."""
-    with _asking() as api:
+    with asking() as api:
         api.v1.invoices.add_lines(
             invoice_id,
             {"lines": [{"description": text[:500], "amount": cents(amount)} for text, amount in lines]},
@@ -140,7 +141,7 @@ def add_lines(invoice_id: str, *, lines: Sequence[tuple[str, Decimal]], key: str
 
 
 def finalize(invoice_id: str, *, key: str) -> RemoteInvoice:
-    with _asking() as api:
+    with asking() as api:
         api.v1.invoices.finalize_invoice(invoice_id, {"auto_advance": False}, {"idempotency_key": key})
     return invoice(invoice_id)
 
@@ -148,41 +149,41 @@ def finalize(invoice_id: str, *, key: str) -> RemoteInvoice:
 def pay(invoice_id: str, *, key: str) -> None:
     """Charge the customer's card. Raises CardDeclined."""
     # No card is named: the customer's own is charged, and a repeated call asks for the same.
-    with _asking() as api:
+    with asking() as api:
         api.v1.invoices.pay(invoice_id, {"off_session": True}, {"idempotency_key": key})
 
 
 def pay_outside(invoice_id: str, *, key: str) -> None:
     """Let it be paid: the money came another way."""
-    with _asking() as api:
+    with asking() as api:
         api.v1.invoices.pay(invoice_id, {"paid_out_of_band": True}, {"idempotency_key": key})
 
 
 def void(invoice_id: str, *, key: str) -> None:
-    with _asking() as api:
+    with asking() as api:
         api.v1.invoices.void_invoice(invoice_id, {}, {"idempotency_key": key})
 
 
 def give_up(invoice_id: str, *, key: str) -> None:
-    with _asking() as api:
+    with asking() as api:
         api.v1.invoices.mark_uncollectible(invoice_id, {}, {"idempotency_key": key})
 
 
 def invoice(invoice_id: str) -> RemoteInvoice:
-    with _asking() as api:
+    with asking() as api:
         return conversion.invoice(api.v1.invoices.retrieve(invoice_id, {"expand": ["payments"]}))
 
 
 def invoices() -> Iterator[RemoteInvoice]:
     """All there are, newest first."""
-    with _asking() as api:
+    with asking() as api:
         for each in api.v1.invoices.list({"limit": PAGE}).auto_paging_iter():
             yield conversion.invoice(each)
 
 
 def invoice_of_payment(payment_intent_id: str) -> str | None:
     """The invoice that an intent pays."""
-    with _asking() as api:
+    with asking() as api:
         found = api.v1.invoice_payments.list(
             {"payment": {"type": "payment_intent", "payment_intent": payment_intent_id}}
         )
@@ -192,7 +193,7 @@ def invoice_of_payment(payment_intent_id: str) -> str | None:
 def charges_of(remote: RemoteInvoice) -> list[RemoteCharge]:
     """The charges that were tried for an invoice, oldest first."""
     found: list[RemoteCharge] = []
-    with _asking() as api:
+    with asking() as api:
         for intent_id in remote.payment_intent_ids:
             tried = api.v1.charges.list({"payment_intent": intent_id, "limit": PAGE})
             found += [conversion.charge(each) for each in tried.auto_paging_iter()]
@@ -200,20 +201,20 @@ def charges_of(remote: RemoteInvoice) -> list[RemoteCharge]:
 
 
 def charge(charge_id: str) -> RemoteCharge:
-    with _asking() as api:
+    with asking() as api:
         return conversion.charge(api.v1.charges.retrieve(charge_id))
 
 
 def charges() -> Iterator[RemoteCharge]:
     """All there are, newest first."""
-    with _asking() as api:
+    with asking() as api:
         for each in api.v1.charges.list({"limit": PAGE}).auto_paging_iter():
             yield conversion.charge(each)
 
 
 def create_credit_note(invoice_id: str, *, amount: Decimal, number: str, memo: str, key: str) -> str:
     """Take `amount` off an open invoice; returns the note's id."""
-    with _asking() as api:
+    with asking() as api:
         made = api.v1.credit_notes.create(
             {"invoice": invoice_id, "amount": cents(amount), "memo": memo, "metadata": {"number": number}},
             {"idempotency_key": key},
@@ -223,14 +224,14 @@ def create_credit_note(invoice_id: str, *, amount: Decimal, number: str, memo: s
 
 def find_credit_note(invoice_id: str, *, number: str) -> str | None:
     """The invoice's credit note that was made for ours."""
-    with _asking() as api:
+    with asking() as api:
         found = api.v1.credit_notes.list({"invoice": invoice_id, "limit": PAGE}).auto_paging_iter()
         return next((each.id for each in found if _says(each, "number", number)), None)
 
 
 def create_refund(charge_id: str, *, amount: Decimal, number: str, key: str) -> RemoteRefund:
     """Give `amount` of a charge back to its card."""
-    with _asking() as api:
+    with asking() as api:
         made = api.v1.refunds.create(
             {"charge": charge_id, "amount": cents(amount), "metadata": {"number": number}},
             {"idempotency_key": key},
@@ -240,7 +241,7 @@ def create_refund(charge_id: str, *, amount: Decimal, number: str, key: str) -> 
 
 def find_refund(charge_id: str, *, number: str) -> RemoteRefund | None:
     """The charge's refund that was made for our credit note."""
-    with _asking() as api:
+    with asking() as api:
         found = api.v1.refunds.list({"charge": charge_id, "limit": PAGE}).auto_paging_iter()
         return next(
             (conversion.refund(each) for each in found if _says(each, "number", number)),
@@ -249,31 +250,31 @@ def find_refund(charge_id: str, *, number: str) -> RemoteRefund | None:
 
 
 def refund(refund_id: str) -> RemoteRefund:
-    with _asking() as api:
+    with asking() as api:
         return conversion.refund(api.v1.refunds.retrieve(refund_id))
 
 
 def dispute(dispute_id: str) -> RemoteDispute:
-    with _asking() as api:
+    with asking() as api:
         return conversion.dispute(api.v1.disputes.retrieve(dispute_id))
 
 
 def dispute_of(charge_id: str) -> RemoteDispute | None:
     """The charge's last dispute."""
-    with _asking() as api:
+    with asking() as api:
         found = api.v1.disputes.list({"charge": charge_id, "limit": 1})
     return conversion.dispute(found.data[0]) if found.data else None
 
 
 def warning(warning_id: str) -> RemoteWarning:
-    with _asking() as api:
+    with asking() as api:
         found = api.v1.radar.early_fraud_warnings.retrieve(warning_id)
     return RemoteWarning(charge_id=conversion.id_of(found.charge), fraud_type=found.fraud_type)
 
 
 def credit_note_invoice(note_id: str) -> str:
     """The invoice that a credit note of Stripe's lowers."""
-    with _asking() as api:
+    with asking() as api:
         return conversion.id_of(api.v1.credit_notes.retrieve(note_id).invoice)
 
 
@@ -298,32 +299,32 @@ def create_checkout(
     }
     if message:
         params["custom_text"] = {"submit": {"message": message}}
-    with _asking() as api:
+    with asking() as api:
         made = api.v1.checkout.sessions.create(params, {"idempotency_key": key})
     return made.url or ""
 
 
 def checkout(session_id: str) -> RemoteCheckout:
     """A Checkout session, with the card that was saved in it."""
-    with _asking() as api:
+    with asking() as api:
         found = api.v1.checkout.sessions.retrieve(session_id, {"expand": ["setup_intent.payment_method"]})
     return conversion.checkout(found)
 
 
 def customer_of_setup(setup_intent_id: str) -> str:
-    with _asking() as api:
+    with asking() as api:
         return conversion.id_of(api.v1.setup_intents.retrieve(setup_intent_id).customer)
 
 
 def create_portal(customer_id: str, *, return_url: str) -> str:
     """Stripe's page on which the customer manages cards; returns its address."""
-    with _asking() as api:
+    with asking() as api:
         return api.v1.billing_portal.sessions.create({"customer": customer_id, "return_url": return_url}).url
 
 
 def check() -> None:
     """Raise unless Stripe answers and knows our key."""
-    with _asking() as api:
+    with asking() as api:
         api.v1.customers.list({"limit": 1})
 
 
@@ -342,7 +343,7 @@ def verify(body: bytes, *, signature: str) -> datetime:
 
 
 @contextmanager
-def _asking() -> Iterator[stripe.StripeClient]:
+def asking() -> Iterator[stripe.StripeClient]:
     """Stripe, and what it raises in our words."""
     _require_on()
     client = _client(

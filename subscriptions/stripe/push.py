@@ -1,4 +1,5 @@
-"""Letting Stripe hear of what is due: profiles, invoices, credit notes, each row by one worker at a time.
+"""Letting Stripe hear of what is due, be it profiles, invoices, credit notes or tax reports: each row by one
+worker at a time.
 
 Stripe is called outside of every transaction. What a killed run left undone is due again once its claim is
 over; what Stripe refuses for good waits for staff, and holds up no other.
@@ -9,14 +10,14 @@ from datetime import datetime
 
 from django.db import InterfaceError, OperationalError
 
-from subscriptions.models import BillingProfile, CreditNote, CreditNoteKind, InvoiceCollection
-from subscriptions.stripe import customers, refunds, rows, twins
+from subscriptions.models import BillingProfile, CreditNote, CreditNoteKind, InvoiceCollection, TaxReport
+from subscriptions.stripe import customers, refunds, rows, tax, twins
 from subscriptions.stripe.errors import CardDeclined, StripeRefused, StripeUnavailable
 from subscriptions.stripe.rows import Row
 
 logger = logging.getLogger(__name__)
 
-MODELS: tuple[type[Row], ...] = (BillingProfile, InvoiceCollection, CreditNote)
+MODELS: tuple[type[Row], ...] = (BillingProfile, InvoiceCollection, CreditNote, TaxReport)
 
 
 def push_due(*, at: datetime, limit: int) -> int:
@@ -63,6 +64,8 @@ def _converge(row: Row, *, at: datetime) -> datetime | None:
             customers.push(row, at=at)
         case InvoiceCollection():
             return twins.converge(row, at=at)
+        case TaxReport():
+            return tax.report(row, at=at)
         case CreditNote() if row.kind == CreditNoteKind.TO_CARD:
             refunds.push(row, at=at)
         case CreditNote():

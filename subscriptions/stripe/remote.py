@@ -54,6 +54,14 @@ class RemoteInvoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteTax:
+    """Tax that was computed, and by which id it can be reported."""
+
+    calculation_id: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteRefund:
     id: str
     charge_id: str

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Case, DateTimeField, F, Q, Value, When
 
-from subscriptions.models import BillingProfile, CreditNote, InvoiceCollection
+from subscriptions.models import BillingProfile, CreditNote, InvoiceCollection, TaxReport
 from subscriptions.stripe.errors import StripeFailed
 
 LEASE = timedelta(minutes=5)
@@ -19,7 +19,7 @@ LONGEST_RETRY = timedelta(hours=6)
 # Stripe keeps idempotency keys for 24 hours at least.
 KEYS_KEPT = timedelta(hours=23)
 
-Row = BillingProfile | InvoiceCollection | CreditNote
+Row = BillingProfile | InvoiceCollection | CreditNote | TaxReport
 
 
 def due(model: type[Row], *, at: datetime, limit: int) -> list[int]:
