@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Case, Count, DecimalField, F, Q, Sum, Value, When
+from django.db.models import Case, Count, DecimalField, F, Q, QuerySet, Sum, Value, When
 
 from subscriptions.core.invoices import InvoiceState
 from subscriptions.core.states import State
@@ -18,6 +18,7 @@ from subscriptions.models import (
     InvoiceCollection,
     StripeEvent,
     StripeEventState,
+    TaxReport,
     UserSubscription,
 )
 from subscriptions.models.collection import PARKED
@@ -151,10 +152,18 @@ def receivables(*, at: datetime) -> Receivables:
     )
 
 
+def parked_invoices() -> QuerySet[BillingHistory]:
+    """The invoices of which Stripe refused something: to collect one, or to report its tax."""
+    of_twins = InvoiceCollection.objects.filter(PARKED).values("invoice")
+    return BillingHistory.objects.filter(
+        pk__in=of_twins.union(TaxReport.objects.filter(PARKED).values("invoice"))
+    )
+
+
 def stuck() -> Stuck:
     """What waits for somebody to look."""
     return Stuck(
-        invoices=InvoiceCollection.objects.filter(PARKED).count(),
+        invoices=parked_invoices().count(),
         credit_notes=CreditNote.objects.filter(PARKED).count(),
         profiles=BillingProfile.objects.filter(PARKED).count(),
         events=StripeEvent.objects.filter(state=StripeEventState.PARKED).count(),

@@ -121,7 +121,7 @@ def finalize(invoice: BillingHistory, *, at: datetime) -> BillingHistory:
     """
     with transaction.atomic():
         invoice = locked(invoice)
-        if invoice.state != InvoiceState.DRAFT or _waits_for_tax(invoice):
+        if invoice.state != InvoiceState.DRAFT or waits_for_tax(invoice):
             return invoice
         total = invoice.total
         sold = taxable(invoice) + invoice.tax
@@ -171,6 +171,12 @@ def tax(invoice: BillingHistory, *, amount: Decimal, calculation_id: str, at: da
         invoice.tax_calculation_id, invoice.tax_error, invoice.taxed_at = calculation_id, "", at
         invoice.save(update_fields=["tax", "total", "tax_calculation_id", "tax_error", "taxed_at"])
         return finalize(invoice, at=at)
+
+
+def waits_for_tax(invoice: BillingHistory) -> bool:
+    """Whether it is a draft that Stripe has to compute the tax of; one that asks for nothing has none."""
+    is_draft = invoice.state == InvoiceState.DRAFT
+    return settings.STRIPE_TAX and is_draft and invoice.taxed_at is None and invoice.subtotal > 0
 
 
 def taxable(invoice: BillingHistory) -> Decimal:
@@ -316,10 +322,6 @@ def _row(invoice: BillingHistory, line: Line, *, position: int, amount: Decimal)
         evidence=line.evidence,
         details=line.details,
     )
-
-
-def _waits_for_tax(invoice: BillingHistory) -> bool:
-    return settings.STRIPE_TAX and invoice.taxed_at is None and invoice.subtotal > 0
 
 
 def _carry_over(invoice: BillingHistory, amount: Decimal, *, at: datetime) -> None:

@@ -13,6 +13,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from unfold import paginator
 
+from subscriptions import invoicing
 from subscriptions.models import BillingHistory
 from usage.admin.base import NUL, ReadOnlyAdmin
 from usage.core.money import format_amount, to_cents
@@ -80,6 +81,13 @@ class RowsOfAccounts(ReadOnlyAdmin):
 
     def has_settle_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("subscriptions.settle_billinghistory")
+
+
+def tax_of(invoice: BillingHistory) -> str:
+    """The tax of an invoice, or why its draft has none yet."""
+    if not invoicing.waits_for_tax(invoice):
+        return dollars(invoice.tax)
+    return f"not computed: {invoice.tax_error}" if invoice.tax_error else "not computed yet"
 
 
 def dollars(amount: Decimal) -> str:

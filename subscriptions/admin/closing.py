@@ -10,8 +10,8 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.decorators import action
 
-from subscriptions import business, month_close
-from subscriptions.admin.base import SETTLE, RowsOfAccounts, day, dollars, link, minute
+from subscriptions import business, invoicing, month_close
+from subscriptions.admin.base import SETTLE, RowsOfAccounts, day, dollars, link, minute, tax_of
 from subscriptions.business import MonthClosing
 from subscriptions.models import BillingHistory, CloseFailure, InvoiceStateChoices
 from subscriptions.month_close import Progress
@@ -145,7 +145,7 @@ def _drafts() -> Panel:
             [
                 link(each),
                 link(each.account),
-                dollars(each.total),
+                _total(each),
                 day(each.period_end),
                 minute(each.created_at),
             ]
@@ -153,3 +153,8 @@ def _drafts() -> Panel:
         ],
         note="" if shown else "None.",
     )
+
+
+def _total(draft: BillingHistory) -> str:
+    waits = invoicing.waits_for_tax(draft)
+    return f"{dollars(draft.total)}, tax {tax_of(draft)}" if waits else dollars(draft.total)

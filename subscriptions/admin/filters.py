@@ -12,9 +12,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.widgets import INPUT_CLASSES
 
+from subscriptions import business
 from subscriptions.core.invoices import InvoiceState
-from subscriptions.models import BillingHistory, InvoiceCollection
-from subscriptions.models.collection import PARKED
+from subscriptions.models import BillingHistory
 
 DAY = timedelta(days=1)
 
@@ -78,7 +78,7 @@ class AttentionFilter(admin.SimpleListFilter):
             case "failed":
                 return queryset.filter(state=InvoiceState.OPEN, collection__failed_attempts__gt=0)
             case "parked":
-                return queryset.filter(collection__in=InvoiceCollection.objects.filter(PARKED))
+                return queryset.filter(pk__in=business.parked_invoices())
         return queryset
 
 

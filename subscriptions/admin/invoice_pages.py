@@ -13,7 +13,8 @@ from subscriptions.admin import pushes
 from subscriptions.admin.base import dollars
 from subscriptions.admin.forms import ReasonForm
 from subscriptions.admin.money_forms import CreditNoteForm, PaymentForm
-from subscriptions.models import BillingHistory, CreditNoteKind, InvoiceCollection
+from subscriptions.models import BillingHistory, CreditNoteKind, InvoiceCollection, TaxReport
+from subscriptions.models.collection import PARKED
 from usage.admin.operations import Operation, Panel
 from usage.core.errors import Conflict
 
@@ -121,6 +122,9 @@ def prove(invoice: BillingHistory, *, is_asked: bool) -> Operation:
 
 def push_again(invoice: BillingHistory, by: Actor) -> Operation:
     known = InvoiceCollection.objects.filter(invoice=invoice).first()
+    refused = TaxReport.objects.filter(PARKED, invoice=invoice).first()
+    if refused is not None and not pushes.is_parked(known):
+        return pushes.push_again(refused, str(refused))
     if known is None:
         raise Http404
     return pushes.push_again(known, str(invoice))

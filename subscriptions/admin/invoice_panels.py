@@ -1,4 +1,6 @@
-"""What is behind an invoice, as tables: lines, timeline, payments, credits, credit notes, collection."""
+"""What is behind an invoice, as tables: lines, timeline, payments, credits, credit notes, tax reports,
+collection.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,6 +29,7 @@ def of(invoice: BillingHistory) -> list[Panel]:
         _credits(invoice),
         _credit_notes(invoice),
         _corrections(invoice),
+        _tax_reports(invoice),
     ]
     return [each for each in panels if each.rows] + _collection(invoice)
 
@@ -153,6 +156,24 @@ def _corrections(invoice: BillingHistory) -> Panel:
         rows=[
             [link(each, each.description), dollars(each.amount), minute(each.created_at), each.actor]
             for each in invoice.corrections.order_by("-id")[:MAX_ROWS]
+        ],
+    )
+
+
+def _tax_reports(invoice: BillingHistory) -> Panel:
+    return Panel(
+        title="Tax reports at Stripe",
+        headers=["reference", "what", "USD with tax", "transaction there", "next push (UTC)", "last error"],
+        rows=[
+            [
+                each.reference,
+                each.get_kind_display(),
+                dollars(each.amount),
+                each.stripe_tax_transaction_id or "none yet",
+                minute(each.push_at) or ("parked" if each.push_error else "nothing to push"),
+                each.push_error or "none",
+            ]
+            for each in invoice.tax_reports.order_by("-id")[:MAX_ROWS]
         ],
     )
 

@@ -9,11 +9,12 @@ from unfold.decorators import action, display
 from subscriptions import credit_notes
 from subscriptions.actors import of_user
 from subscriptions.admin import invoice_pages, invoice_panels
-from subscriptions.admin.base import SETTLE, RowsOfAccounts, dollars, minute, span, unbroken
+from subscriptions.admin.base import SETTLE, RowsOfAccounts, dollars, minute, span, tax_of, unbroken
 from subscriptions.admin.filters import AttentionFilter, FinalizedFilter
 from subscriptions.admin.pushes import is_parked
 from subscriptions.core.invoices import InvoiceState, allows
 from subscriptions.models import BillingHistory, CreditNoteKind
+from subscriptions.models.collection import PARKED
 from usage.admin import operations
 from usage.admin.base import staff_user
 
@@ -100,7 +101,7 @@ class InvoiceAdmin(RowsOfAccounts):
 
     @admin.display(description="tax")
     def shown_tax(self, invoice: BillingHistory) -> str:
-        return dollars(invoice.tax)
+        return tax_of(invoice)
 
     @admin.display(description="total")
     def shown_total(self, invoice: BillingHistory) -> str:
@@ -209,6 +210,7 @@ def _possible(invoice: BillingHistory) -> set[str]:
         "give-up": allows(state, InvoiceState.UNCOLLECTIBLE),
         "credit-note": any(credit_notes.creditable(invoice, kind) for kind in CreditNoteKind),
         "adjust": True,
-        "push-again": is_parked(getattr(invoice, "collection", None)),
+        "push-again": is_parked(getattr(invoice, "collection", None))
+        or invoice.tax_reports.filter(PARKED).exists(),
     }
     return {path for path, is_possible in checks.items() if is_possible}

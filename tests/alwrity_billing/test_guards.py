@@ -77,3 +77,11 @@ class TestStripe:
 
         assert first == again != other
         assert first.startswith("whsec_")
+
+    def test_tax_needs_somebody_to_compute_it(self) -> None:
+        with pytest.raises(ImproperlyConfigured, match="no invoice would ever be final"):
+            guards.refuse_tax_without_stripe(tax=True, mode="off")
+
+    @pytest.mark.parametrize(("tax", "mode"), [(False, "off"), (True, "simulator"), (True, "stripe")])
+    def test_otherwise_tax_is_a_choice(self, tax: bool, mode: str) -> None:
+        guards.refuse_tax_without_stripe(tax=tax, mode=mode)

@@ -7,13 +7,13 @@ import time_machine
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions import tasks
+from subscriptions import invoicing, tasks
 from subscriptions.core.invoices import InvoiceState
 from subscriptions.models import BillingHistory, InvoiceCollection, StripeEvent
 from subscriptions.stripe import inbox
 from tests.support.cast import NOW, an_account
 from tests.support.paying import a_checkout, a_saved_card, an_event_of_stripe, an_invoice, deliver, signed
-from tests.support.subscribing import a_plan
+from tests.support.subscribing import a_plan, start
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +53,32 @@ def test_where_no_cards_are_charged_nothing_is_pushed_or_processed(settings: Any
 
     assert InvoiceCollection.objects.get().push_at == NOW
     assert StripeEvent.objects.get().state == "received"
+
+
+@time_machine.travel(NOW, tick=False)
+def test_one_run_taxes_all_drafts_and_the_next_charges_them(at_stripe: Any, settings: Any) -> None:
+    settings.STRIPE_TAX = True
+    for name in ("a", "b"):
+        account = an_account(name)
+        a_saved_card(account)
+        an_invoice(account, plan=a_plan(name))
+    tasks.push_to_stripe()
+    before = set(BillingHistory.objects.values_list("state", flat=True))
+
+    tasks.tax_drafts()
+    tasks.push_to_stripe()
+
+    assert before == {InvoiceState.DRAFT}
+    assert set(BillingHistory.objects.values_list("state", flat=True)) == {InvoiceState.PAID}
+
+
+def test_where_tax_is_off_no_draft_is_taxed() -> None:
+    draft = invoicing.invoice_changes(start(a_plan(), account=an_account()), at=NOW)
+    assert draft is not None
+
+    tasks.tax_drafts()
+
+    assert BillingHistory.objects.get().taxed_at is None
 
 
 class Broken:

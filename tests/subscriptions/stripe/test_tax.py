@@ -145,6 +145,24 @@ class TestGermany:
         assert told() == [("2026-000001", "transaction", 3000, 570)]
 
 
+class TestWaiting:
+    def test_drafts_that_wait_take_no_place_of_others(self) -> None:
+        waiting, ready = (a_draft(an_account_in(IN_GERMANY, name)) for name in ("acme", "other"))
+        BillingHistory.objects.filter(pk=ready.pk).update(taxed_at=NOW)
+
+        assert month_close.finalize_drafts(at=NOW, limit=1) == 1
+
+        assert [amounts_of(each)[0] for each in (waiting, ready)] == [InvoiceState.DRAFT, InvoiceState.OPEN]
+
+    def test_once_tax_is_off_again_they_are_final_without(self, settings: Any) -> None:
+        draft = a_draft(an_account_in(IN_GERMANY))
+        settings.STRIPE_TAX = False
+
+        assert month_close.finalize_drafts(at=NOW, limit=AT_MOST) == 1
+
+        assert amounts_of(draft) == (InvoiceState.OPEN, Decimal(30), Decimal(0), Decimal(30))
+
+
 class TestElsewhere:
     def test_where_no_tax_is_collected_the_sale_is_told_all_the_same(self) -> None:
         invoice = an_invoice(an_account_in(IN_TEXAS))
