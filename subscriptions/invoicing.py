@@ -124,7 +124,7 @@ def finalize(invoice: BillingHistory, *, at: datetime) -> BillingHistory:
         if invoice.state != InvoiceState.DRAFT or waits_for_tax(invoice):
             return invoice
         total = invoice.total
-        sold = taxable(invoice) + invoice.tax
+        sold = taxable(invoice) + invoice.tax if invoice.tax_calculation_id else ZERO
         if total > 0:
             invoice.credit_applied = credits.apply(invoice, due=total, at=at)
             invoice.amount_due = total - invoice.credit_applied
@@ -143,7 +143,7 @@ def finalize(invoice: BillingHistory, *, at: datetime) -> BillingHistory:
         # Last of all but what names it: until we commit, nobody else gets a number.
         invoice.number = next_number("", at=at)
         invoice.save(update_fields=FINAL)
-        if invoice.tax_calculation_id:
+        if sold:
             tax_reports.sold(invoice, amount=sold, at=at)
         if total < 0:
             credits.grant(

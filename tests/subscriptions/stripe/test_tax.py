@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from subscriptions import (
+    adjustments,
     billing_profiles,
     credit_notes,
     credits,
@@ -22,6 +23,8 @@ from subscriptions.models import (
     CreditNote,
     CreditNoteKind,
     InvoiceCollection,
+    InvoiceEventKind,
+    InvoiceItem,
     Payment,
     TaxReport,
     UserSubscription,
@@ -38,6 +41,7 @@ from tests.support.paying import (
     pushed_until_quiet,
     twin_of,
 )
+from tests.support.racing import by_clients
 from tests.support.subscribing import a_plan, start
 from usage.models import Account
 
@@ -346,6 +350,26 @@ class TestCarriedOver:
         assert amounts_of(second)[1:3] == (Decimal("0.66"), Decimal("0.06"))
         assert [each[2:] for each in told()] == [(30, 6), (30, 6)]
         assert [list(verification.verify(each)) for each in (first, second)] == [[], []]
+
+    def test_nor_is_what_staff_withdrew_of_it_taken_off(self) -> None:
+        an_invoice(an_account_in(IN_GERMANY), price="0.30")
+        adjustments.withdraw(InvoiceItem.objects.get(), reason="A gift.", at=NOW, by=STAFF)
+
+        second = next_invoice(UserSubscription.objects.get())
+
+        # 19 % of 0.30; all of it is too little to be charged again.
+        assert amounts_of(second)[2:] == (Decimal("0.06"), Decimal(0))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runs_at_the_same_time_number_and_report_a_draft_once() -> None:
+    invoice = a_draft(an_account_in(IN_GERMANY))
+
+    by_clients(lambda _: compute(), times=4, clients=4)
+
+    assert amounts_of(invoice) == (InvoiceState.OPEN, Decimal(30), Decimal("5.70"), Decimal("35.70"))
+    assert invoice.events.filter(kind=InvoiceEventKind.FINALIZED).count() == 1
+    assert TaxReport.objects.count() == 1
 
 
 def test_off_by_default_nothing_waits_and_stripe_is_not_asked(at_stripe: Simulator, settings: Any) -> None:
