@@ -1,8 +1,7 @@
-"""Every call to Stripe but those about tax (`tax_calls`). The one module that knows its library: it takes and
-gives plain values of ours.
+"""Every call to Stripe but those about tax (`tax_calls`): the one module that knows its library.
 
-Each function makes one call, or pages through a list. `key` is the idempotency key: a call repeated under the
-key of one whose answer got lost is done once. All raise the errors of `subscriptions.stripe.errors`.
+Each function makes one call, or pages through a list, in plain values. `key` is the idempotency key: a call
+repeated under the key of one whose answer got lost is done once. All raise `subscriptions.stripe.errors`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
