@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property, wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -81,6 +82,7 @@ class Visit:
             "may_change": self.may_change,
             "banners": [banners.banner_of(concern) for concern in concerns],
             "at": self.at,
+            "plus_tax": settings.STRIPE_TAX,
         }
 
 

@@ -5,6 +5,7 @@ import json
 from datetime import datetime
 from urllib.parse import urlencode, urlsplit
 
+from django.conf import settings
 from django.db import transaction
 
 from subscriptions import changes, month_close, plans
@@ -34,7 +35,8 @@ def checkout_url(
     """
     plans.require_sold(plan, account=account, by_staff=False)
     due = to_cents(changes.due_now(account, plan=plan, cycle=cycle, at=at))
-    charged = f"You will be charged {due:,.2f} USD now." if due else "Nothing is charged now."
+    tax = ", and tax where it is due" if settings.STRIPE_TAX else ""
+    charged = f"You will be charged {due:,.2f} USD now{tax}." if due else "Nothing is charged now."
     return _page(
         account,
         metadata={"plan": str(plan.pk), "cycle": cycle.value},

@@ -345,3 +345,14 @@ class TestWho:
     @pytest.mark.parametrize("plan_id", ["0", "999999", "999999999999999999"])
     def test_a_plan_that_there_is_not_is_not_found(self, alice: Client, plan_id: str) -> None:
         assert alice.get(f"/billing/plans/{plan_id}/").status_code == 404
+
+
+@pytest.mark.parametrize("taxed", [True, False])
+def test_a_plan_says_that_tax_comes_on_top_where_it_may(
+    alice: Client, large: SubscriptionPlan, on_small: UserSubscription, settings: Any, taxed: bool
+) -> None:
+    settings.STRIPE_TAX = taxed
+
+    told = "Tax is added where it is due." in page_of(alice, f"/billing/plans/{large.pk}/?cycle=monthly")
+
+    assert told is taxed
