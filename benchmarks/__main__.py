@@ -47,6 +47,7 @@ def main() -> int:
         log_rows=arguments.log_rows,
         closing=arguments.closing,
         closing_rows=arguments.closing_rows,
+        any_server=arguments.any_server,
     )
     try:
         result = run(plan, at=timezone.now(), console=console)
@@ -109,6 +110,11 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument(
         "--closing-rows", type=positive, default=DEFAULT_CLOSING_ROWS, help="rows of the log in that month"
+    )
+    options.add_argument(
+        "--any-server",
+        action="store_true",
+        help="also one that does not wait for its disk: checks the sums, says nothing about production",
     )
     options.add_argument("--json", action="store_true", help="write all samples to DATA_DIR/bench/")
     options.add_argument("--database", default="bench_alwrity", help="name of the database made and dropped")

@@ -56,7 +56,6 @@ class Builder:
 
     def _log(self, name: str, database: str, events: int, *, ids: Ids = Ids.TIME_ORDERED) -> Log:
         server = self.stack.enter_context(connected(database))
-        databases.check_durability(server)
         self._fill(name, database, events, ids=ids)
         databases.settle(server)
         return Log(

@@ -68,7 +68,6 @@ def prepare(plan: Plan, *, key: str, at: datetime, stack: ExitStack, progress: P
 def books(name: str, accounts: int, rows: int, *, cycle: int, month: Month, stack: ExitStack) -> Books:
     database = stack.enter_context(databases.clone(name))
     server = stack.enter_context(databases.session(database))
-    databases.check_durability(server)
     with databases.pointed_at(database):
         filling.fill(accounts, rows, cycle=cycle, month=month)
     databases.settle(server)

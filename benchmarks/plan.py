@@ -12,7 +12,8 @@ class Plan:
     Ingest: `events` fills the large log, a tenth of it the main and the small one; `sample` is what a probe
     sends in a round; `random_ids` adds a log as large whose events have random ids. Authorize: each probe
     makes `requests`, shared by its clients, for `accounts`. Admin: `log_rows` are looked through. Close: a
-    month of `closing` accounts with `closing_rows` of the log is closed.
+    month of `closing` accounts with `closing_rows` of the log is closed. `any_server`: also on one that does
+    not wait for its disk.
     """
 
     database: str
@@ -26,6 +27,7 @@ class Plan:
     log_rows: int
     closing: int
     closing_rows: int
+    any_server: bool
 
     @property
     def small(self) -> int:

@@ -30,6 +30,9 @@ def run(plan: Plan, *, at: datetime, console: Console) -> Result:
     with ExitStack() as stack:
         progress = stack.enter_context(progress_bars(console))
         stack.enter_context(databases.fresh_database(plan.database))
+        if not plan.any_server:
+            with databases.session(plan.database) as server:
+                databases.check_durability(server)
         key = databases.furnish()
         groups = [
             prepare(plan, key=key, at=at, stack=stack, progress=progress)

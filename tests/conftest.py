@@ -43,7 +43,7 @@ if not os.environ.get("DATABASE_URL"):
     os.environ["DATABASE_URL"] = embedded.database_url(Path(os.environ["DATA_DIR"]).resolve())
     # No test asks what a power cut leaves, and emptying the tables is twice as fast without the disk.
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-        for durable in ("fsync", "full_page_writes", "synchronous_commit"):
+        for durable in ("fsync", "full_page_writes"):
             server.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(durable)))
         server.execute("SELECT pg_reload_conf()")
 

@@ -118,7 +118,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Run:
     done = bench(
         *("--n", str(EVENTS), "--sample", str(SAMPLE), "--rounds", "2", "--random-ids", "--json"),
         *("--requests", str(REQUESTS), "--accounts", "20", "--log-rows", str(EVENTS)),
-        *("--database", database),
+        *("--database", database, "--any-server"),
         data_dir=folder,
     )
     assert done.returncode == 0, done.stdout + done.stderr

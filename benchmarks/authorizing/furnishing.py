@@ -23,7 +23,6 @@ def stage(accounts: int, *, key: str, at: datetime, stack: ExitStack) -> Stage:
     """Everything the probes need, in a clone of Django's database; `key` is valid there too."""
     database = stack.enter_context(databases.clone(SUFFIX))
     server = stack.enter_context(databases.session(database))
-    databases.check_durability(server)
     with databases.pointed_at(database):
         account_ids = make_accounts(accounts)
         limits.give(account_ids, at=at)

@@ -77,7 +77,7 @@ def test_several_unpaid_invoices_are_added_up(acme: Account) -> None:
 def test_after_the_last_attempt_the_pause_is_told() -> None:
     invoice = start_invoice(metered())
     for attempt in range(len(settings.DUNNING_STEPS) + 1):
-        refused(invoice, charge=f"ch_{attempt}")
+        refused(invoice, charge=f"ch_{attempt}", at=NOW + attempt * timedelta(days=7))
 
     (unpaid,) = concerns()
     assert isinstance(unpaid, Unpaid)
