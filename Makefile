@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 PORT ?= 8000
-JOBS ?= logical
+# Tests wait about as much as they compute: for servers, browsers, and each other.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(max(2, (os.cpu_count() or 2) * 3 // 2))')
 UV_VERSION = 0.13.9
 
 ENV = .venv/bin/python
