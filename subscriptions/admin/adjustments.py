@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import action
@@ -12,6 +12,7 @@ from unfold.decorators import action
 from subscriptions import adjustments
 from subscriptions.actors import of_user
 from subscriptions.admin.base import SETTLE, RowsOfAccounts, exact, link, minute
+from subscriptions.admin.filters import ConditionFilter
 from subscriptions.admin.forms import ReasonForm
 from subscriptions.admin.money_forms import AdjustmentForm
 from subscriptions.models import InvoiceItem
@@ -20,20 +21,13 @@ from usage.admin.base import staff_user
 from usage.admin.operations import Operation
 
 
-class WaitingFilter(admin.SimpleListFilter):
+class WaitingFilter(ConditionFilter):
     title = "billed"
     parameter_name = "billed"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("no", "Waiting"), ("yes", "Billed")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[InvoiceItem]) -> QuerySet[InvoiceItem]:
-        match self.value():
-            case "no":
-                return queryset.filter(line__isnull=True)
-            case "yes":
-                return queryset.filter(line__isnull=False)
-        return queryset
+    conditions = {
+        "no": ("Waiting", Q(line__isnull=True)),
+        "yes": ("Billed", Q(line__isnull=False)),
+    }
 
 
 @admin.register(InvoiceItem)

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import msgspec
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -15,6 +15,7 @@ from unfold.decorators import action, display
 from subscriptions import billing_profiles
 from subscriptions.actors import of_user
 from subscriptions.admin.base import SETTLE, RowsOfAccounts, minute
+from subscriptions.admin.filters import ConditionFilter
 from subscriptions.admin.forms import ReasonForm
 from subscriptions.admin.money_forms import NewProfileForm, ProfileForm
 from subscriptions.admin.payments import ParkedFilter
@@ -37,20 +38,13 @@ EVENT_COLOURS = {
 }
 
 
-class HoldFilter(admin.SimpleListFilter):
+class HoldFilter(ConditionFilter):
     title = "card"
     parameter_name = "card"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("held", "Held back"), ("none", "None")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[BillingProfile]) -> QuerySet[BillingProfile]:
-        match self.value():
-            case "held":
-                return queryset.exclude(hold_reason="")
-            case "none":
-                return queryset.filter(payment_method_id="")
-        return queryset
+    conditions = {
+        "held": ("Held back", ~Q(hold_reason="")),
+        "none": ("None", Q(payment_method_id="")),
+    }
 
 
 @admin.register(BillingProfile)

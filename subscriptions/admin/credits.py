@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from django.contrib import admin
-from django.db.models import F, QuerySet
+from django.db.models import F, Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import action
@@ -12,6 +12,7 @@ from unfold.decorators import action
 from subscriptions import credits
 from subscriptions.actors import of_user
 from subscriptions.admin.base import SETTLE, RowsOfAccounts, dollars, link, minute
+from subscriptions.admin.filters import ConditionFilter
 from subscriptions.admin.forms import ReasonForm
 from subscriptions.admin.money_forms import CreditForm
 from subscriptions.models import CreditEntry, CreditGrant, CreditKind
@@ -22,20 +23,13 @@ from usage.admin.operations import Operation, Panel
 MAX_ENTRIES = 200
 
 
-class LeftFilter(admin.SimpleListFilter):
+class LeftFilter(ConditionFilter):
     title = "left"
     parameter_name = "left"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Something is left"), ("no", "Used up, expired or voided")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[CreditGrant]) -> QuerySet[CreditGrant]:
-        match self.value():
-            case "yes":
-                return queryset.filter(balance__gt=0)
-            case "no":
-                return queryset.filter(balance=0)
-        return queryset
+    conditions = {
+        "yes": ("Something is left", Q(balance__gt=0)),
+        "no": ("Used up, expired or voided", Q(balance=0)),
+    }
 
 
 @admin.register(CreditGrant)

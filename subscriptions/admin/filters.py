@@ -1,13 +1,13 @@
-"""What invoices are filtered by beside their own columns."""
+"""What rows about money are filtered by beside their own columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.widgets import INPUT_CLASSES
@@ -60,6 +60,19 @@ class FinalizedFilter(admin.ListFilter):
         if since is not None:
             queryset = queryset.filter(finalized_at__gte=_start_of(since))
         return queryset if until is None else queryset.filter(finalized_at__lt=_start_of(until) + DAY)
+
+
+class ConditionFilter(admin.SimpleListFilter):
+    """Rows that meet one of some named conditions: `conditions` has the words and what they mean by value."""
+
+    conditions: Mapping[str, tuple[str, Q]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, words) for value, (words, _) in self.conditions.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.conditions.get(self.value() or "")
+        return queryset if chosen is None else queryset.filter(chosen[1])
 
 
 class AttentionFilter(admin.SimpleListFilter):

@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action, display
 
 from subscriptions.admin.base import SETTLE, RowsOfAccounts, dollars, link, minute
+from subscriptions.admin.filters import ConditionFilter
 from subscriptions.admin.pushes import is_parked, push_again
 from subscriptions.models import CreditNote, Payment, PaymentState
 from subscriptions.models.collection import PARKED
@@ -70,22 +71,15 @@ class PaymentAdmin(RowsOfAccounts):
         return dollars(payment.refunded)
 
 
-class ParkedFilter(admin.SimpleListFilter):
+class ParkedFilter(ConditionFilter):
     """Rows whose push to Stripe has been given up until somebody looks."""
 
     title = "push to Stripe"
     parameter_name = "push"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("waiting", "Waiting"), ("parked", "Parked")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        match self.value():
-            case "waiting":
-                return queryset.filter(push_at__isnull=False)
-            case "parked":
-                return queryset.filter(PARKED)
-        return queryset
+    conditions = {
+        "waiting": ("Waiting", Q(push_at__isnull=False)),
+        "parked": ("Parked", PARKED),
+    }
 
 
 @admin.register(CreditNote)
