@@ -144,6 +144,10 @@ def _settle_as_there(ours: BillingHistory, twin: RemoteInvoice, *, at: datetime)
 
 
 def _contest(payment: Payment, ours: BillingHistory, dispute: RemoteDispute, *, at: datetime) -> None:
+    ended = payment.stripe_dispute_id == dispute.id and payment.dispute_status in WON | LOST
+    if ended and dispute.status not in WON | LOST:
+        # Fetched before it ended, and written by a worker that was slower than the one who saw it end.
+        return
     if not payment.stripe_dispute_id:
         invoicing.note(
             ours, InvoiceEventKind.DISPUTED, at=at, by=SYSTEM, reason=f"Disputed: {dispute.reason}"

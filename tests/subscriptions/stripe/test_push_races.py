@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 
 from subscriptions.models import BillingHistory, BillingProfile, Payment
-from subscriptions.stripe import holds
+from subscriptions.stripe import holds, sync
 from tests.support.cast import NOW, an_account
 from tests.support.concurrency import holding, wait_for_blocked_session
-from tests.support.paying import a_saved_card, an_invoice, collection_of, pushed
+from tests.support.paying import a_saved_card, an_invoice, collection_of, library, pushed
 from usage.models import Account
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("at_stripe")]
@@ -54,6 +54,34 @@ def test_no_card_is_charged_once_the_account_is_held() -> None:
     holds.lift(account, at=LATER)
     pushed(at=LATER)
     assert Payment.objects.filter(state="succeeded").count() == 1
+
+
+def test_a_dispute_that_was_won_stays_won_when_a_slower_worker_saw_it_open() -> None:
+    account = an_account()
+    a_saved_card(account, "pm_card_createDispute")
+    invoice = an_invoice(account)
+    pushed()
+    payment = Payment.objects.get()
+    (dispute,) = library().v1.disputes.list().data
+
+    def take_over() -> None:
+        try:
+            sync.charge(payment.stripe_charge_id or "", at=LATER)
+        finally:
+            connection.close()
+
+    slower = threading.Thread(target=take_over)
+    with holding(f"SELECT FROM billing_history WHERE id = {invoice.pk} FOR UPDATE") as release:
+        slower.start()
+        wait_for_blocked_session()
+        Payment.objects.update(stripe_dispute_id=dispute.id, dispute_status="won", state="succeeded")
+        holds.lift(account, at=LATER)
+        release()
+    slower.join()
+
+    payment.refresh_from_db()
+    assert (payment.dispute_status, payment.state) == ("won", "succeeded")
+    assert not BillingProfile.objects.get(account=account).hold_reason
 
 
 def test_a_card_that_comes_meanwhile_pays_at_once_and_no_attempt_has_failed() -> None:
