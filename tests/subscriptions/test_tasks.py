@@ -31,6 +31,22 @@ def test_one_run_pushes_all_that_is_due(at_stripe: Any) -> None:
 
 
 @time_machine.travel(NOW, tick=False)
+def test_a_run_whose_time_is_over_leaves_the_rest_to_the_next(at_stripe: Any, settings: Any) -> None:
+    for name in ("a", "b"):
+        an_invoice(an_account(name), plan=a_plan(name))
+    settings.CELERY_TASK_SOFT_TIME_LIMIT = 0
+    pushed = InvoiceCollection.objects.filter(stripe_invoice_id__isnull=False)
+
+    tasks.push_to_stripe()
+    assert pushed.count() == 1
+
+    # Two customers, made meanwhile, are rows of their own.
+    for _ in range(4):
+        tasks.push_to_stripe()
+    assert pushed.count() == 2
+
+
+@time_machine.travel(NOW, tick=False)
 def test_one_run_takes_over_all_webhooks_and_the_next_charges_what_follows(at_stripe: Any) -> None:
     a_checkout(an_account(), plan=a_plan())
     deliver()
