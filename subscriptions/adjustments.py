@@ -9,7 +9,7 @@ from subscriptions.actors import Actor
 from subscriptions.core.invoices import InvoiceState
 from subscriptions.models import BillingHistory, InvoiceItem, InvoiceLine
 from usage.core.errors import Conflict, InvalidRequest
-from usage.core.money import CENT, format_amount
+from usage.core.money import format_amount, is_cents
 from usage.models import Account
 
 MAX_AMOUNT = Decimal(1_000_000)
@@ -30,7 +30,7 @@ def add(
     `corrects` is the invoice that was wrong. Raises InvalidRequest naming the field that cannot be.
     """
     description = description.strip()
-    if not amount.is_finite() or not amount or abs(amount) > MAX_AMOUNT or amount != amount.quantize(CENT):
+    if not is_cents(amount) or not 0 < abs(amount) <= MAX_AMOUNT:
         raise InvalidRequest(
             f"amount: whole cents other than 0, between -{MAX_AMOUNT} and {MAX_AMOUNT} USD; "
             "negative ones are in the customer's favour."

@@ -17,6 +17,7 @@ from usage.core.errors import TrackingException
 from usage.core.money import ZERO
 from usage.core.period_usage import UsageGroup
 from usage.core.rating import Quantities
+from usage.core.repricing import sum_exactly
 from usage.models import BillingPeriod, UsageSummary
 
 # How long before the period, and after it, calls are looked for: sent late, the usual horizon, everything.
@@ -92,4 +93,4 @@ def _calls(groups: Sequence[UsageGroup]) -> int:
 
 
 def _adds_up(groups: Sequence[UsageGroup], calls: int, cost: Decimal) -> bool:
-    return _calls(groups) == calls and sum((group.cost for group in groups), ZERO) == cost
+    return _calls(groups) == calls and sum_exactly(group.cost for group in groups) == cost

@@ -3,17 +3,18 @@
 Pure: no Django, no clock. Amounts are USD with the 18 decimals of every cost; only `round_lines` makes cents.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from subscriptions.core.proration import SMALLEST
 from subscriptions.core.terms import Term
-from usage.core.money import COST_PLACES, ZERO, format_amount, to_cents
+from usage.core.money import ZERO, format_amount, to_cents
 from usage.core.period_usage import UsageGroup
+from usage.core.repricing import sum_exactly
 
-SMALLEST = Decimal(1).scaleb(-COST_PLACES)
 # Sums and products of amounts with 36 digits, divided once.
 WIDE = Context(prec=100)
 
@@ -120,7 +121,7 @@ def usage_lines(
     """The lines of a period's usage: each group at its cost, then what is taken off and put on."""
     if not groups:
         return []
-    charge = charge_for(total(group.cost for group in groups), terms)
+    charge = charge_for(sum_exactly(group.cost for group in groups), terms)
     markup_percent = format_amount(terms.markup_percent)
     after = [
         (LineKind.INCLUDED, f"Included in {plan}", -charge.included),
@@ -148,12 +149,6 @@ def round_lines(precise: Sequence[Decimal]) -> list[Decimal]:
             rounded.append(upto - before)
         before = upto
     return rounded
-
-
-def total(amounts: Iterable[Decimal]) -> Decimal:
-    """The sum, unrounded however large."""
-    with localcontext(WIDE):
-        return sum(amounts, ZERO)
 
 
 def allows(before: InvoiceState, after: InvoiceState) -> bool:

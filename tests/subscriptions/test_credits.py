@@ -42,7 +42,7 @@ def test_a_grant_is_the_first_entry_of_its_ledger(acme: Account) -> None:
     assert ledger() == [("granted", "25.00")]
 
 
-@pytest.mark.parametrize("amount", ["0", "-1", "0.001", "10000000.01", "NaN"])
+@pytest.mark.parametrize("amount", ["0", "-1", "0.001", "10000000.01", "1e30", "NaN", "Infinity"])
 def test_a_grant_is_a_positive_amount_in_cents(acme: Account, amount: str) -> None:
     with pytest.raises(InvalidRequest, match="amount"):
         given(acme, amount)

@@ -53,8 +53,9 @@ def format_amount(amount: Decimal) -> str:
 
 
 def is_cents(amount: Decimal) -> bool:
-    """Whether `amount` is a finite number of whole cents."""
-    return amount.is_finite() and amount == to_cents(amount)
+    """Whether `amount` is a finite number of whole cents, and no larger than a cost can be."""
+    fits = amount.is_finite() and amount.adjusted() < COST_MAX_DIGITS - COST_PLACES
+    return fits and amount == to_cents(amount)
 
 
 def to_cents(amount: Decimal) -> Decimal:

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from usage.core.money import format_amount, parse_amount, to_cents
+from usage.core.money import format_amount, is_cents, parse_amount, to_cents
 
 
 @pytest.mark.parametrize("text", ["0", "1", "0.000000000000000001", "47.608895", "999999999999999999"])
@@ -39,3 +39,22 @@ def test_amounts_are_written_in_plain_digits(amount: str, text: str) -> None:
 )
 def test_cents_are_rounded_half_even(amount: str, cents: str) -> None:
     assert to_cents(Decimal(amount)) == Decimal(cents)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_so"),
+    [
+        ("0", True),
+        ("12.34", True),
+        ("-0.5", True),
+        ("12.340", True),
+        ("12.345", False),
+        ("999999999999999999.99", True),
+        ("1000000000000000000", False),
+        ("1e30", False),
+        ("NaN", False),
+        ("Infinity", False),
+    ],
+)
+def test_whole_cents_are_told_from_everything_else(text: str, is_so: bool) -> None:
+    assert is_cents(Decimal(text)) is is_so
