@@ -7,6 +7,7 @@ whose rows are deleted instead, since emptying by commit takes longer than recor
 from dataclasses import dataclass
 from functools import cached_property
 
+from usage import moves
 from usage.core.rating import Quantities
 
 TEXT_COLUMNS = (
@@ -143,13 +144,14 @@ class IncomingTable:
 
     @cached_property
     def lock_accounts(self) -> str:
-        """Lock the accounts, in the order of their ids: whoever looks at or changes their limits waits."""
-        return f"""
-            SELECT count(*) FROM (
-                SELECT FROM accounts WHERE id IN (SELECT account_id FROM {self.name})
-                ORDER BY id FOR NO KEY UPDATE
-            ) locked
+        """Lock the accounts, in the order of their ids: whoever looks at or changes their limits waits. And
+        mark them as moved.
         """
+        locked = f"""
+            SELECT id FROM accounts WHERE id IN (SELECT account_id FROM {self.name})
+            ORDER BY id FOR NO KEY UPDATE
+        """
+        return f"WITH locked AS MATERIALIZED ({locked}) {moves.MARK.format(accounts='locked')}"
 
     @cached_property
     def count_in_limits(self) -> str:

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from django.db import DataError, connection, transaction
 
-from usage import partitions, periods, surcharges, totals
+from usage import moves, partitions, periods, surcharges, totals
 from usage.core.errors import InvalidRequest, TrackingException
 from usage.core.money import format_amount
 from usage.core.surcharges import Surcharges
@@ -111,6 +111,8 @@ def ingest(
     partitions.ensure(time for time in times if window.earliest <= time <= window.latest)
     batch = Batch(events, at=at, account=account, window=window, payers=payers, book=book)
     written = _write(batch, at=at)
+    if len(written.replays) < len(batch.costs):
+        moves.announce()
     return [batch.outcome(position, written) for position in range(len(events))]
 
 
@@ -295,7 +297,7 @@ def _record_claimed(cursor: "psycopg.Cursor[Any]", table: IncomingTable, *, at: 
     counting = psycopg.Cursor(cursor.connection)
     with cursor.connection.pipeline():
         cursor.execute(table.write_log, {"at": at}, prepare=True)
-        cursor.execute(table.lock_accounts, prepare=True)
+        cursor.execute(table.lock_accounts, {"at": at}, prepare=True)
         totals.add_from(table.name, cursor, at=at)
         counting.execute(table.count_in_limits, {"at": at}, prepare=True)
     return frozenset(position for (position,) in counting)

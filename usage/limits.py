@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from django.db import connection, transaction
 
-from usage import limit_counts, periods
+from usage import limit_counts, moves, periods
 from usage.authorization import LOCK_ACCOUNT
 from usage.core.errors import InvalidRequest
 from usage.core.money import COST_MAX_DIGITS, COST_PLACES, ZERO
@@ -127,13 +127,14 @@ def put(account: Account, *, source: LimitSource, limits: Sequence[LimitTerms], 
         wanted = {terms.key: terms for terms in limits}
         gone = [row.pk for key, row in known.items() if key not in wanted]
         UsageLimit.objects.filter(pk__in=gone).delete()
-        for key, row in known.items():
-            if key in wanted:
-                _change(row, wanted[key])
+        changed = [_change(row, wanted[key]) for key, row in known.items() if key in wanted]
         new = [terms for key, terms in wanted.items() if key not in known]
         if new:
             added = _add(account, new, source=source, at=at)
             limit_counts.recount([row.pk for row in added], account_id=account.pk)
+        if gone or new or any(changed):
+            moves.mark([account.pk], at=at)
+            moves.announce()
 
 
 def key_of(limit: UsageLimit | LimitState) -> Key:
@@ -157,12 +158,14 @@ def nearly_used_up(*, at: datetime, percent: int, at_most: int) -> list[NearLimi
         return [NearLimit(*row) for row in cursor.fetchall()]
 
 
-def _change(row: UsageLimit, terms: LimitTerms) -> None:
+def _change(row: UsageLimit, terms: LimitTerms) -> bool:
+    """Let the row be as the terms say; whether it was not."""
     changed = [name for name in ("name", "amount") if getattr(row, name) != getattr(terms, name)]
     if changed:
         for name in changed:
             setattr(row, name, getattr(terms, name))
         row.save(update_fields=changed)
+    return bool(changed)
 
 
 def _add(

@@ -54,12 +54,12 @@ def refuse() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_migration_that_is_not_applied_is_noticed() -> None:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("usage", "0009_periods_by_end")
+    recorder.record_unapplied("usage", "0010_moved_accounts")
     try:
-        with pytest.raises(health.NotReady, match=r"usage\.0009_periods_by_end"):
+        with pytest.raises(health.NotReady, match=r"usage\.0010_moved_accounts"):
             health.check_migrations()
     finally:
-        recorder.record_applied("usage", "0009_periods_by_end")
+        recorder.record_applied("usage", "0010_moved_accounts")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,6 +13,7 @@ from usage.models.limits import (
     UsageLimit,
     Window,
 )
+from usage.models.moves import MovedAccount
 from usage.models.prices import APIProviderPricing, HeldPrice, PriceSource
 from usage.models.surcharges import Surcharge
 from usage.models.totals import BillingPeriod, UsageRollup, UsageSummary
@@ -34,6 +35,7 @@ __all__ = [
     "LimitSource",
     "Measure",
     "Member",
+    "MovedAccount",
     "PriceSource",
     "Role",
     "Scope",
