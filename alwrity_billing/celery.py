@@ -69,6 +69,22 @@ app.conf.beat_schedule = {
         "task": "subscriptions.tasks.expire_credits",
         "schedule": timedelta(minutes=5),
     },
+    "evaluate alerts": {
+        "task": "alerts.tasks.evaluate_alerts",
+        "schedule": timedelta(seconds=30),
+    },
+    "look at open alerts again": {
+        "task": "alerts.tasks.recheck_alerts",
+        "schedule": timedelta(minutes=1),
+    },
+    "sweep alerts": {
+        "task": "alerts.tasks.sweep_alerts",
+        "schedule": timedelta(minutes=1),
+    },
+    "deliver alerts": {
+        "task": "alerts.tasks.deliver_alerts",
+        "schedule": timedelta(seconds=15),
+    },
     "check totals against the log": {
         "task": "usage.tasks.check_recent_totals",
         "schedule": crontab(hour="2", minute="15"),

@@ -365,6 +365,13 @@ guards.refuse_tax_without_stripe(tax=STRIPE_TAX, mode=STRIPE_MODE)
 # Other hosts than ours to which Stripe's pages may send people back.
 RETURN_URL_HOSTS: list[str] = env.list("RETURN_URL_HOSTS", [])
 
+# --- Alerts ---
+
+# Where people reach these pages: what alerts link to.
+PUBLIC_URL = env.str("PUBLIC_URL", f"http://{RUN_HOST}:{RUN_PORT}").rstrip("/")
+# Whether recording usage wakes a worker at once, or alerts wait for the clock's next minute.
+ALERT_KICKS = env.bool("ALERT_KICKS", True)
+
 # --- Logging ---
 
 LOGGING = logs.configuration(json=PRODUCTION, level=env.str("LOG_LEVEL", "INFO"))

@@ -36,6 +36,8 @@ os.environ.update(
     DJANGO_SETTINGS_MODULE="alwrity_billing.settings",
     PRODUCTION="false",
     CELERY_BROKER_URL="",
+    # Tests say themselves when a worker looks.
+    ALERT_KICKS="false",
     # A test that opens threads or processes would otherwise leave pooled connections behind.
     DATABASE_POOL="false",
 )

@@ -35,7 +35,8 @@ KINDS = sorted({provider.kind for provider in PROVIDERS.values()})
 WINDOW_START = "SELECT COALESCE(usage_window_start(%s, %s, %s), %s)"
 LIMITS_AT = """
 SELECT name, source, measure, scope, scope_value, window_name, mode, amount,
-       used + usage_still_counted(previous, window_name, window_start, %(at)s), held, window_end
+       used + usage_still_counted(previous, window_name, window_start, %(at)s), held, window_start,
+       window_end
 FROM usage_limits_at(%(account)s, %(at)s) ORDER BY id
 """
 
@@ -82,6 +83,7 @@ class LimitTerms:
 class LimitState:
     """A limit as it stands at some instant. `used` includes what a sliding window still counts of the one
     before; `remaining` is None when unlimited and never negative; `resets_at` None where nothing ends.
+    `window_start` is when the window began that is counted now.
     """
 
     name: str
@@ -94,6 +96,7 @@ class LimitState:
     amount: Decimal | None
     used: Decimal
     held: Decimal
+    window_start: datetime
     resets_at: datetime | None
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts.channels.base import Address
+from alerts.channels.base import Address, takes_no_address
 from alerts.core.messages import Destination, Message
 
 
@@ -17,6 +17,14 @@ class InApp:
     address: Address = Address.NONE
     is_signed: bool = False
     is_instant: bool = True
+
+    def checked(self, address: str) -> str:
+        """Takes no address."""
+        raise takes_no_address(self.name)
+
+    def label(self, address: str) -> str:
+        """Nothing to see."""
+        return ""
 
     def send(self, messages: Sequence[Message], to: Destination, *, at: datetime) -> int | None:
         """Nothing to send."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts.channels.base import Address
+from alerts.channels.base import Address, takes_no_address
 from alerts.core.findings import Severity
 from alerts.core.messages import Destination, Message
 
@@ -23,6 +23,14 @@ class Log:
     address: Address = Address.NONE
     is_signed: bool = False
     is_instant: bool = False
+
+    def checked(self, address: str) -> str:
+        """Takes no address."""
+        raise takes_no_address(self.name)
+
+    def label(self, address: str) -> str:
+        """Nothing to see."""
+        return ""
 
     def send(self, messages: Sequence[Message], to: Destination, *, at: datetime) -> int | None:
         """Write the lines."""

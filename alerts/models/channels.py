@@ -106,7 +106,7 @@ class AlertDelivery(models.Model):
         verbose_name_plural = "alert deliveries"
         indexes = [
             models.Index(
-                fields=["channel", "next_attempt_at"],
+                fields=["next_attempt_at"],
                 condition=Q(state=DeliveryState.WAITING),
                 name="alert_delivery_due",
             ),

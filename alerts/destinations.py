@@ -1,0 +1,192 @@
+"""The channels of an account, or of our staff: adding, confirming, testing, switching off and on, secrets."""
+
+import base64
+import secrets as randomness
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from django.db import transaction
+from django.db.models import QuerySet
+
+from alerts import sealing
+from alerts.channels import CHANNELS
+from alerts.channels.base import Address
+from alerts.core.messages import Destination
+from alerts.links import absolute
+from alerts.models import AlertChannel, AlertDelivery, ChannelState, DeliveryState
+from usage.core.errors import Conflict, InvalidRequest
+from usage.models import Account
+
+MOST_CHANNELS = 20
+SECRET_BYTES = 32
+# So long what is delivered is signed with the old secret as well.
+SECRETS_OVERLAP = timedelta(hours=24)
+MEMBERS = "email"
+# What everybody has without asking.
+OF_ACCOUNTS, OF_STAFF = ("in_app", MEMBERS), ("in_app", "log")
+SETTINGS_PATH = "/alerts/settings/"
+
+
+class Secret(msgspec.Struct):
+    """A secret to sign with, until then; None: until it is rotated."""
+
+    secret: str
+    until: datetime | None = None
+
+
+_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(list[Secret]).decode
+
+
+def all_of(account: Account | None, *, at: datetime) -> list[AlertChannel]:
+    """The channels there are, those that everybody has included."""
+    found = list(_of(account))
+    present = {each.kind for each in found if not has_address(each)}
+    missing = set(OF_STAFF if account is None else OF_ACCOUNTS) - present
+    if missing:
+        AlertChannel.objects.bulk_create(
+            [AlertChannel(account=account, kind=kind, created_at=at) for kind in sorted(missing)],
+            ignore_conflicts=True,
+        )
+        found = list(_of(account))
+    return found
+
+
+def active_of(account: Account | None, *, at: datetime) -> list[AlertChannel]:
+    """Those that alerts are delivered to now."""
+    return [channel for channel in all_of(account, at=at) if channel.state == ChannelState.ACTIVE]
+
+
+def has_address(channel: AlertChannel) -> bool:
+    """Whether somebody gave the channel an address of its own."""
+    return bool(channel.sealed_address)
+
+
+def is_of_members(channel: AlertChannel) -> bool:
+    """Whether it is the email of the account's members."""
+    return channel.kind == MEMBERS and not has_address(channel)
+
+
+def add(
+    account: Account | None, *, kind: str, address: str, at: datetime, by: str
+) -> tuple[AlertChannel, str]:
+    """Add a channel; returns it and the secret it signs with, shown this once, empty where it does not sign.
+
+    An email address waits until its owner confirms it. Raises InvalidRequest naming the field, Conflict when
+    the address is there already.
+    """
+    channel = CHANNELS.get(kind)
+    if channel is None or channel.address is Address.NONE:
+        known = [each.key for each in CHANNELS.values() if each.address is not Address.NONE]
+        raise InvalidRequest(f"kind: give one of {', '.join(known)}.", details={"field": "kind"})
+    address = channel.checked(address)
+    secret = _new_secret() if channel.is_signed else ""
+    with transaction.atomic():
+        if _of(account).count() >= MOST_CHANNELS:
+            raise Conflict(
+                f"There are {MOST_CHANNELS} channels already: remove one first.", code="too_many_channels"
+            )
+        row, is_new = AlertChannel.objects.get_or_create(
+            account=account,
+            kind=kind,
+            address_hash=sealing.fingerprint(address),
+            defaults={
+                "label": channel.label(address),
+                "sealed_address": sealing.seal(address),
+                "sealed_secrets": _sealed([Secret(secret)]) if secret else "",
+                "state": ChannelState.UNCONFIRMED
+                if channel.address is Address.EMAIL and account is not None
+                else ChannelState.ACTIVE,
+                "created_at": at,
+                "created_by": by,
+            },
+        )
+    if not is_new:
+        raise Conflict("This address is a channel already.", code="channel_exists")
+    return row, secret
+
+
+def remove(channel: AlertChannel) -> None:
+    """Remove a channel that was added, with the log of its deliveries; raises Conflict for one that everybody
+    has.
+    """
+    if not has_address(channel):
+        raise Conflict(
+            "This channel is always there: choose what it is used for instead.", code="channel_is_built_in"
+        )
+    channel.delete()
+
+
+def disable(channel: AlertChannel, *, reason: str, at: datetime) -> None:
+    """Deliver nothing to the channel any more; what waits for it is given up with the reason."""
+    with transaction.atomic():
+        AlertChannel.objects.filter(pk=channel.pk).update(
+            state=ChannelState.DISABLED, disabled_reason=reason[:300], failing_since=None
+        )
+        AlertDelivery.objects.filter(channel=channel, state=DeliveryState.WAITING).update(
+            state=DeliveryState.PARKED,
+            next_attempt_at=None,
+            error=f"The channel was switched off: {reason}"[:500],
+        )
+    channel.refresh_from_db()
+
+
+def enable(channel: AlertChannel, *, at: datetime) -> None:
+    """Deliver to the channel again, from the next alert on. Raises Conflict for an address that has not been
+    confirmed.
+    """
+    if channel.state == ChannelState.UNCONFIRMED:
+        raise Conflict("This address waits to be confirmed by its owner.", code="channel_unconfirmed")
+    AlertChannel.objects.filter(pk=channel.pk, state=ChannelState.DISABLED).update(
+        state=ChannelState.ACTIVE, disabled_reason="", failing_since=None, busy_until=None
+    )
+    channel.refresh_from_db()
+
+
+def confirm(channel: AlertChannel) -> None:
+    """Its owner wants what is delivered to it."""
+    AlertChannel.objects.filter(pk=channel.pk, state=ChannelState.UNCONFIRMED).update(
+        state=ChannelState.ACTIVE
+    )
+    channel.refresh_from_db()
+
+
+def rotate_secret(channel: AlertChannel, *, at: datetime) -> str:
+    """A new secret, shown this once; the one before it signs as well for SECRETS_OVERLAP."""
+    if not CHANNELS[channel.kind].is_signed:
+        raise Conflict("What this channel delivers is not signed.", code="channel_not_signed")
+    new = _new_secret()
+    with transaction.atomic():
+        locked = AlertChannel.objects.select_for_update().get(pk=channel.pk)
+        newest = _secrets(locked)[:1]
+        old = [Secret(each.secret, at + SECRETS_OVERLAP) for each in newest]
+        locked.sealed_secrets = _sealed([Secret(new), *old])
+        locked.save(update_fields=["sealed_secrets"])
+    channel.refresh_from_db()
+    return new
+
+
+def destination_of(channel: AlertChannel, recipient: str, *, at: datetime) -> Destination:
+    """Where the channel delivers to now. Raises sealing.Unreadable."""
+    return Destination(
+        address=recipient or (sealing.unseal(channel.sealed_address) if has_address(channel) else ""),
+        secrets=tuple(each.secret for each in _secrets(channel) if each.until is None or each.until > at),
+        settings_link="" if channel.account_id is None else absolute(SETTINGS_PATH),
+    )
+
+
+def _of(account: Account | None) -> "QuerySet[AlertChannel]":
+    return AlertChannel.objects.filter(account=account).order_by("pk")
+
+
+def _secrets(channel: AlertChannel) -> Sequence[Secret]:
+    return _decode(sealing.unseal(channel.sealed_secrets)) if channel.sealed_secrets else []
+
+
+def _sealed(known: Sequence[Secret]) -> str:
+    return sealing.seal(_encode(known).decode())
+
+
+def _new_secret() -> str:
+    """In the form that Standard Webhooks gives secrets."""
+    return f"whsec_{base64.b64encode(randomness.token_bytes(SECRET_BYTES)).decode()}"

@@ -1,0 +1,156 @@
+"""Who wants to be told of what, and how. The channels themselves are `alerts.destinations`' business."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+
+from django.db import transaction
+
+from alerts.channels import CHANNELS
+from alerts.core.rules import Audience, chosen_among
+from alerts.core.thresholds import DEFAULT_BUDGET_THRESHOLDS, DEFAULT_LIMIT_THRESHOLDS
+from alerts.models import AlertSettings, EmailMode, MemberAlertSettings, MutedAlert
+from subscriptions.queries import subscription_of
+from usage.core.errors import InvalidRequest
+from usage.models import Account, Member, Role
+
+MAX_THRESHOLDS = 10
+# Beyond 100 percent a limit that is billed or only tells goes on.
+MAX_THRESHOLD = 1_000
+TOLD_BY_DEFAULT = (Role.OWNER, Role.BILLING_ADMIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What an account and its members do not want, and how members get their email."""
+
+    muted: frozenset[tuple[str, str]] = frozenset()
+    muted_by_member: frozenset[tuple[int, str]] = frozenset()
+    members: Sequence[tuple[int, str, EmailMode]] = field(default_factory=tuple)
+
+    def is_muted(self, rule: str, kind: str) -> bool:
+        """Whether the account does not want the rule's alerts by that kind of channel."""
+        return (rule, kind) in self.muted
+
+    def members_told_of(self, rule: str) -> list[tuple[str, EmailMode]]:
+        """The addresses of the members who want the rule's alerts by email, and how they want them."""
+        return [
+            (address, mode)
+            for member_id, address, mode in self.members
+            if mode is not EmailMode.NONE and (member_id, rule) not in self.muted_by_member
+        ]
+
+
+def wishes_of(account: Account | None, *, ignoring_muted: bool = False) -> Wishes:
+    """The wishes about the alerts of an account; staff have none."""
+    if account is None:
+        return Wishes()
+    muted = [] if ignoring_muted else list(MutedAlert.objects.filter(account=account))
+    return Wishes(
+        muted=frozenset((each.rule, each.kind) for each in muted if each.member_id is None),
+        muted_by_member=frozenset(
+            (each.member_id, each.rule) for each in muted if each.member_id is not None
+        ),
+        members=_members_by_email(account),
+    )
+
+
+def email_mode(member: Member) -> EmailMode:
+    """How the member gets alerts by email."""
+    chosen = MemberAlertSettings.objects.filter(member=member).first()
+    return _default_mode(member) if chosen is None else EmailMode(chosen.email)
+
+
+def limit_thresholds_of(account: Account) -> Sequence[int]:
+    """In percent, when people are told of the account's limits: as they chose, else as the plan says."""
+    chosen = AlertSettings.objects.filter(account=account).first()
+    if chosen is not None and chosen.limit_thresholds is not None:
+        return list(chosen.limit_thresholds)
+    subscription = subscription_of(account)
+    if subscription is not None:
+        return list(subscription.plan_version.alert_thresholds)
+    return DEFAULT_LIMIT_THRESHOLDS
+
+
+def budget_thresholds_of(account: Account) -> Sequence[int]:
+    """In percent, when people of the account are told of its budgets."""
+    return DEFAULT_BUDGET_THRESHOLDS
+
+
+def choose_limit_thresholds(account: Account, thresholds: Sequence[int] | None, *, at: datetime) -> None:
+    """Let people of the account be told of its limits at these percentages; None: as the plan says.
+
+    Raises InvalidRequest.
+    """
+    if thresholds is not None:
+        check_thresholds(thresholds, field_name="limit_thresholds")
+    AlertSettings.objects.update_or_create(
+        account=account,
+        defaults={"limit_thresholds": None if thresholds is None else list(thresholds), "updated_at": at},
+    )
+
+
+def check_thresholds(thresholds: Sequence[int], *, field_name: str) -> None:
+    """Raise InvalidRequest unless the thresholds are few, ascending and percentages."""
+    is_ascending = all(low < high for low, high in pairwise(thresholds))
+    within = all(1 <= each <= MAX_THRESHOLD for each in thresholds)
+    if len(thresholds) > MAX_THRESHOLDS or not is_ascending or not within:
+        raise InvalidRequest(
+            f"{field_name}: give at most {MAX_THRESHOLDS} ascending percentages between 1 and "
+            f"{MAX_THRESHOLD}, each once.",
+            details={"field": field_name},
+        )
+
+
+@transaction.atomic
+def mute(account: Account, wanted: Mapping[str, Sequence[str]], *, member: Member | None = None) -> None:
+    """Let the account, or one of its members, be told of each rule in `wanted` by these kinds of channels
+    only; rules that are not named stay as they are. Raises InvalidRequest.
+    """
+    _check_wanted(wanted)
+    for rule, kinds in wanted.items():
+        MutedAlert.objects.filter(account=account, member=member, rule=rule).delete()
+        unwanted = [kind for kind in CHANNELS if kind not in kinds]
+        MutedAlert.objects.bulk_create(
+            MutedAlert(account=account, member=member, rule=rule, kind=kind) for kind in unwanted
+        )
+
+
+def choose_email(member: Member, mode: EmailMode, *, at: datetime) -> None:
+    """Let the member get alerts by email in this way."""
+    MemberAlertSettings.objects.update_or_create(member=member, defaults={"email": mode, "updated_at": at})
+
+
+def _check_wanted(wanted: Mapping[str, Sequence[str]]) -> None:
+    known = {rule.key for rule in chosen_among(Audience.CUSTOMER)}
+    for rule, kinds in wanted.items():
+        if rule not in known:
+            raise InvalidRequest(
+                f"rules: there is no rule {rule!r}; known are {', '.join(sorted(known))}.",
+                details={"field": "rules"},
+            )
+        unknown = [kind for kind in kinds if kind not in CHANNELS]
+        if unknown:
+            raise InvalidRequest(
+                f"rules.{rule}: there is no channel {unknown[0]!r}; known are {', '.join(CHANNELS)}.",
+                details={"field": f"rules.{rule}"},
+            )
+
+
+def _members_by_email(account: Account) -> list[tuple[int, str, EmailMode]]:
+    members = Member.objects.filter(account=account, user__is_active=True).exclude(user__email="")
+    return [
+        (
+            member.pk,
+            member.user.email,
+            EmailMode(member.alert_settings.email)
+            if hasattr(member, "alert_settings")
+            else _default_mode(member),
+        )
+        for member in members.select_related("user", "alert_settings").order_by("pk")
+    ]
+
+
+def _default_mode(member: Member) -> EmailMode:
+    return EmailMode.EACH if member.role in TOLD_BY_DEFAULT else EmailMode.NONE
