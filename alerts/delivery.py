@@ -187,7 +187,8 @@ def _failed(claimed: Claimed, undelivered: Undelivered, *, at: datetime) -> None
     channels.update(failing_since=Coalesce(F("failing_since"), at))
     _let_go(claimed, rest_until=rest_until)
     if undelivered.is_gone or _has_failed_for_long(claimed.channel, at=at):
-        destinations.disable(claimed.channel, reason=undelivered.reason, at=at)
+        since = claimed.channel.failing_since or at
+        destinations.disable(claimed.channel, reason=undelivered.reason, failing_since=since)
 
 
 def _has_failed_for_long(channel: AlertChannel, *, at: datetime) -> bool:

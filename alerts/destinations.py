@@ -117,11 +117,13 @@ def remove(channel: AlertChannel) -> None:
     channel.delete()
 
 
-def disable(channel: AlertChannel, *, reason: str, at: datetime) -> None:
-    """Deliver nothing to the channel any more; what waits for it is given up with the reason."""
+def disable(channel: AlertChannel, *, reason: str, failing_since: datetime | None = None) -> None:
+    """Deliver nothing to the channel any more; what waits for it is given up with the reason. Where nobody
+    wanted that, `failing_since` says since when nothing could be delivered.
+    """
     with transaction.atomic():
         AlertChannel.objects.filter(pk=channel.pk).update(
-            state=ChannelState.DISABLED, disabled_reason=reason[:300], failing_since=None
+            state=ChannelState.DISABLED, disabled_reason=reason[:300], failing_since=failing_since
         )
         AlertDelivery.objects.filter(channel=channel, state=DeliveryState.WAITING).update(
             state=DeliveryState.PARKED,

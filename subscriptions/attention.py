@@ -101,6 +101,11 @@ def expiry_of(profile: BillingProfile | None) -> datetime | None:
     return datetime(profile.card_exp_year, profile.card_exp_month, last, tzinfo=UTC) + timedelta(days=1)
 
 
+def card_name(brand: str, last4: str) -> str:
+    """ "Visa ending in 4242"."""
+    return f"{brand.replace('_', ' ').title() or 'Card'} ending in {last4}"
+
+
 def _unpaid(account: Account, subscription: UserSubscription | None) -> Unpaid | None:
     open_ones = BillingHistory.objects.filter(account=account, state=InvoiceState.OPEN)
     failed = list(

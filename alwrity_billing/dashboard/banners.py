@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from alwrity_billing.dashboard.figures import billed
 from subscriptions import invoice_queries
-from subscriptions.attention import CardExpires, Concern, TrialEnds, Unpaid
+from subscriptions.attention import CardExpires, Concern, TrialEnds, Unpaid, card_name
 from subscriptions.invoice_texts import day
 
 ERROR, WARNING = "error", "warning"
@@ -78,8 +78,3 @@ def _card(card: CardExpires) -> Banner:
         text="Put another one in its place, so that your next invoice can be paid.",
         card_button="Update card",
     )
-
-
-def card_name(brand: str, last4: str) -> str:
-    """ "Visa ending in 4242"."""
-    return f"{brand.replace('_', ' ').title() or 'Card'} ending in {last4}"
