@@ -42,7 +42,9 @@ def limited(
 
 def use(calls: int, *, since: int = 0, at: datetime = NOW, **data: Any) -> None:
     """Record so many calls of acme, of 1000 input and 100 output tokens each."""
-    record(*[an_event(f"call-{since + number}", at=at, **data) for number in range(calls)], at=at)
+    events = [an_event(f"call-{since + number}", at=at, **data) for number in range(calls)]
+    if events:
+        record(*events, at=at)
 
 
 def look(account: Account, *, at: datetime = NOW) -> list[str]:
