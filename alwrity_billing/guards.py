@@ -19,7 +19,13 @@ WRONG_DATABASE_URL = (
 
 
 def refuse_unsafe_production(
-    *, secret_key: str, debug: bool, database_url: str, broker_url: str, allowed_hosts: list[str]
+    *,
+    secret_key: str,
+    debug: bool,
+    database_url: str,
+    broker_url: str,
+    allowed_hosts: list[str],
+    alert_urls_allow_private: bool,
 ) -> None:
     """Raise ImproperlyConfigured naming every unsafe setting at once; return when there is none."""
     faults = [
@@ -35,6 +41,10 @@ def refuse_unsafe_production(
             "CELERY_BROKER_URL must name a Redis, Valkey or RabbitMQ server",
         ),
         (not allowed_hosts or "*" in allowed_hosts, "ALLOWED_HOSTS must list the host names served"),
+        (
+            alert_urls_allow_private,
+            "ALERT_URLS_ALLOW_PRIVATE must be off, since customers enter addresses that alerts are sent to",
+        ),
     ]
     sentences = [sentence for wrong, sentence in faults if wrong]
     if sentences:

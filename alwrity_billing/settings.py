@@ -32,6 +32,9 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 DATABASE_URL = env.str("DATABASE_URL", "")
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "")
 
+# Whether alerts may go to addresses of this machine and its network, and without TLS.
+ALERT_URLS_ALLOW_PRIVATE = env.bool("ALERT_URLS_ALLOW_PRIVATE", False)
+
 if PRODUCTION:
     guards.refuse_unsafe_production(
         secret_key=SECRET_KEY,
@@ -39,6 +42,7 @@ if PRODUCTION:
         database_url=DATABASE_URL,
         broker_url=CELERY_BROKER_URL,
         allowed_hosts=ALLOWED_HOSTS,
+        alert_urls_allow_private=ALERT_URLS_ALLOW_PRIVATE,
     )
 
 # --- Services: given by URL, or embedded ---

@@ -13,6 +13,7 @@ SAFE: dict[str, Any] = {
     "database_url": "postgresql://billing@db/billing",
     "broker_url": "redis://cache/0",
     "allowed_hosts": ["billing.example.com"],
+    "alert_urls_allow_private": False,
 }
 
 
@@ -32,6 +33,7 @@ def test_safe_settings_are_accepted() -> None:
         ({"broker_url": "memory://"}, "CELERY_BROKER_URL must name"),
         ({"allowed_hosts": []}, "ALLOWED_HOSTS must list"),
         ({"allowed_hosts": ["billing.example.com", "*"]}, "ALLOWED_HOSTS must list"),
+        ({"alert_urls_allow_private": True}, "ALERT_URLS_ALLOW_PRIVATE must be off"),
     ],
 )
 def test_an_unsafe_setting_is_refused(unsafe: dict[str, Any], sentence: str) -> None:
