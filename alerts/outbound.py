@@ -28,6 +28,7 @@ TOTAL_S = 10
 LOOK_UP_S = 5
 CONNECT_S = 5
 MAX_URL_CHARACTERS = 2_000
+SHOWN_CHARACTERS = 4
 # Enough for a host with a few of each kind; each has its share of the time to connect.
 MAX_ADDRESSES_TRIED = 4
 # Of an answer no more is read than is told of it, and by no more than this at once; its head ends by 100 KiB.
@@ -74,14 +75,22 @@ class Answered(Undelivered):
 def check_url(url: str, *, hosts: Sequence[str] = (), network: Network = INTERNET) -> str:
     """`url` as it is kept, once it can be called; looks its host up.
 
-    `hosts` are the only ones allowed, unless there are none. Raises InvalidRequest naming the field `url`.
+    `hosts` are the only ones allowed, unless there are none. Raises InvalidRequest naming the field
+    `address`.
     """
     try:
         target = _parsed(url, hosts=hosts)
         _checked(target, network=network, deadline=_Deadline(network.total_s))
     except _Unusable as wrong:
-        raise InvalidRequest(f"url: {wrong}", details={"pointer": "/url"}) from None
+        raise InvalidRequest(f"address: {wrong}", details={"field": "address"}) from None
     return str(target)
+
+
+def label(url: str) -> str:
+    """What people may see of a URL that was checked: its host and how it ends, since it may hold a secret."""
+    target = httpx2.URL(url)
+    rest = target.raw_path.decode("ascii").lstrip("/")
+    return f"{target.netloc.decode('ascii')}{f'/…{rest[-SHOWN_CHARACTERS:]}' if rest else ''}"
 
 
 def post(

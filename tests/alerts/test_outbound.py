@@ -31,7 +31,7 @@ LOCAL_HOSTS = [
 class TestAddressesThatAreNotPublic:
     @pytest.mark.parametrize("host", LOCAL_HOSTS)
     def test_no_notation_of_them_can_be_entered(self, host: str) -> None:
-        with pytest.raises(InvalidRequest, match=r"^url: "):
+        with pytest.raises(InvalidRequest, match=r"^address: "):
             outbound.check_url(f"https://{host}/alerts")
 
     @pytest.mark.parametrize("host", LOCAL_HOSTS)
@@ -54,7 +54,7 @@ class TestAddressesThatAreNotPublic:
             f"The host {HOST} has an address that is not public: enter one that anybody can reach."
         )
         assert internet.dialled == []
-        with pytest.raises(InvalidRequest, match=r"^url: The host hooks\.example\.com has an address"):
+        with pytest.raises(InvalidRequest, match=r"^address: The host hooks\.example\.com has an address"):
             outbound.check_url(f"https://{HOST}/", network=network)
 
     def test_a_name_that_moves_after_the_check_gains_nothing(self, tmp_path: Path) -> None:
@@ -121,10 +121,10 @@ class TestWhatCanBeEntered:
         ],
     )
     def test_what_is_no_such_address_is_refused_with_what_to_do(self, entered: str, sentence: str) -> None:
-        with pytest.raises(InvalidRequest, match=f"^url: {sentence}") as refused:
+        with pytest.raises(InvalidRequest, match=f"^address: {sentence}") as refused:
             outbound.check_url(entered, network=Network(resolve=Names([PUBLIC])))
 
-        assert refused.value.details == {"pointer": "/url"}
+        assert refused.value.details == {"field": "address"}
 
     def test_the_longest_address_is_taken(self) -> None:
         longest = "https://hooks.example.com/" + "a" * (outbound.MAX_URL_CHARACTERS - 26)
@@ -133,13 +133,15 @@ class TestWhatCanBeEntered:
 
     def test_a_host_that_nobody_knows_is_refused(self) -> None:
         with pytest.raises(
-            InvalidRequest, match=r"^url: The host a\.example has no address: check its spelling"
+            InvalidRequest, match=r"^address: The host a\.example has no address: check its spelling"
         ):
             outbound.check_url("https://a.example/", network=Network(resolve=Names([])))
 
     @pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", "a%20b"])
     def test_so_is_one_that_nobody_can_have(self, host: str) -> None:
-        with pytest.raises(InvalidRequest, match=f"^url: The host {host} has no address: check its spelling"):
+        with pytest.raises(
+            InvalidRequest, match=f"^address: The host {host} has no address: check its spelling"
+        ):
             outbound.check_url(f"https://{host}/")
 
     def test_a_host_can_be_demanded(self) -> None:
@@ -148,7 +150,7 @@ class TestWhatCanBeEntered:
         assert outbound.check_url("https://a.example/x", hosts=["a.example"], network=network)
         for other in ("https://b.example/", "https://a.example.b.example/", "https://b.example/a.example"):
             with pytest.raises(
-                InvalidRequest, match=r"^url: Enter an address that begins with https://a\.example/"
+                InvalidRequest, match=r"^address: Enter an address that begins with https://a\.example/"
             ):
                 outbound.check_url(other, hosts=["a.example"], network=network)
 
@@ -177,3 +179,16 @@ class TestRedirects:
             assert "redirect to /elsewhere" in undelivered(server.url).reason
 
         assert [request.path for request in server.received] == ["/alerts"]
+
+
+@pytest.mark.parametrize(
+    ("url", "label"),
+    [
+        ("https://hooks.slack.com/services/T00/B00/verysecrettoken", "hooks.slack.com/…oken"),
+        ("https://hooks.example.com:8443/?token=verysecret", "hooks.example.com:8443/…cret"),
+        ("https://hooks.example.com/", "hooks.example.com"),
+        ("https://hooks.example.com", "hooks.example.com"),
+    ],
+)
+def test_a_label_shows_the_host_and_no_secret(url: str, label: str) -> None:
+    assert outbound.label(url) == label
