@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import environs
 from django.core.exceptions import ImproperlyConfigured
@@ -49,6 +50,20 @@ def refuse_unsafe_production(
     sentences = [sentence for wrong, sentence in faults if wrong]
     if sentences:
         raise ImproperlyConfigured("Refusing to start in production: " + "; ".join(sentences) + ".")
+
+
+def public_url(given: str, *, otherwise: str) -> str:
+    """`given` without a slash at its end, or `otherwise` where it is empty. Raise ImproperlyConfigured for
+    what no path could be put behind.
+    """
+    if not given:
+        return otherwise
+    parts = urlsplit(given)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ImproperlyConfigured(
+            "PUBLIC_URL is where people reach this installation, such as https://billing.example.com."
+        )
+    return given.rstrip("/")
 
 
 def refuse_unsafe_stripe(*, production: bool, api_key: str, webhook_secret: str) -> None:

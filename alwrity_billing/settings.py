@@ -51,6 +51,11 @@ DATA_DIR = Path(env.str("DATA_DIR", "") or BASE_DIR / "var").resolve()
 # Where `manage.py run` serves on this machine.
 RUN_HOST = env.str("RUN_HOST", "127.0.0.1")
 RUN_PORT = env.int("PORT", 8000)
+# Where people reach this installation: what links in emails begin with.
+PUBLIC_URL = guards.public_url(
+    env.str("PUBLIC_URL", ""),
+    otherwise=f"https://{ALLOWED_HOSTS[0].lstrip('.')}" if PRODUCTION else f"http://{RUN_HOST}:{RUN_PORT}",
+)
 EMBEDDED_POSTGRES = not DATABASE_URL
 EMBEDDED_BROKER = not CELERY_BROKER_URL
 if EMBEDDED_POSTGRES:
@@ -221,6 +226,7 @@ EMAIL_PORT = env.int("EMAIL_PORT", 25)
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", False)
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT_S", 10, validate=environs.validate.Range(min=1, max=60))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "billing@localhost")
 
 # --- Browser security ---
@@ -371,8 +377,6 @@ RETURN_URL_HOSTS: list[str] = env.list("RETURN_URL_HOSTS", [])
 
 # --- Alerts ---
 
-# Where people reach these pages: what alerts link to.
-PUBLIC_URL = env.str("PUBLIC_URL", f"http://{RUN_HOST}:{RUN_PORT}").rstrip("/")
 # Whether recording usage wakes a worker at once, or alerts wait for the clock's next minute.
 ALERT_KICKS = env.bool("ALERT_KICKS", True)
 

@@ -91,6 +91,45 @@ def test_the_key_says_whom_cards_are_charged_with(
     assert shown.stdout.strip() == told, shown.stderr
 
 
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({}, "http://127.0.0.1:8000"),
+        ({"RUN_HOST": "192.0.2.7", "PORT": "9000"}, "http://192.0.2.7:9000"),
+        ({"PUBLIC_URL": "https://pay.example.com/"}, "https://pay.example.com"),
+        ({"PUBLIC_URL": "https://example.com/pay/"}, "https://example.com/pay"),
+        (PRODUCTION, "https://billing.example.com"),
+        ({**PRODUCTION, "ALLOWED_HOSTS": ".example.com,b.example.com"}, "https://example.com"),
+        ({**PRODUCTION, "PUBLIC_URL": "https://pay.example.com"}, "https://pay.example.com"),
+    ],
+    ids=[
+        "development",
+        "port",
+        "given",
+        "given with a path",
+        "production",
+        "a wildcard",
+        "given in production",
+    ],
+)
+def test_links_in_emails_begin_where_people_reach_us(
+    tmp_path: Path, variables: dict[str, str], told: str
+) -> None:
+    look = "from alerts.links import absolute; print(absolute(''))"
+    address = {"DATABASE_URL": PRODUCTION["DATABASE_URL"], **variables}
+
+    shown = manage("shell", "--no-imports", "-c", look, data_dir=tmp_path, **address)
+
+    assert shown.stdout.strip() == told, shown.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["billing.example.com", "ftp://example.com", "https://", "https://a.example/?b"]
+)
+def test_a_public_address_that_no_path_fits_behind_is_refused(tmp_path: Path, url: str) -> None:
+    assert refusal(tmp_path, PUBLIC_URL=url).startswith("PUBLIC_URL is where people reach this installation")
+
+
 def test_a_live_key_in_development_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, STRIPE_API_KEY="sk_live_51").startswith("STRIPE_API_KEY is a live key")
 
