@@ -1,0 +1,32 @@
+"""Emails: one alert in one, or several as a digest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts import alert_mails, mailing
+from alerts.channels.base import Address
+from alerts.core.messages import Destination, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """Goes through the backend that the settings name."""
+
+    key: str = "email"
+    name: str = "Email"
+    address: Address = Address.EMAIL
+    is_signed: bool = False
+    is_instant: bool = False
+
+    def send(self, messages: Sequence[Message], to: Destination, *, at: datetime) -> int | None:
+        """Send one mail."""
+        if len(messages) == 1:
+            mail = alert_mails.alert_mail(messages[0], to)
+        else:
+            mail = alert_mails.digest_mail(messages, to)
+        mailing.send(mail, to.address, at=at)
+        return None
+
+
+CHANNEL = Email()
