@@ -2,6 +2,7 @@
 
 The only module that writes limits of the sources plan and override, surcharges and the suspension of
 accounts. It reads everything anew under the account's lock, so that whoever comes last writes what is true.
+What a budget does follows, as its slower rates are those of the plan.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from subscriptions import budget_protection
 from subscriptions.core.states import State
 from subscriptions.models import (
     LimitOverride,
@@ -28,8 +30,8 @@ MAX_MONTHLY_COST = "max_monthly_cost"
 
 
 def apply(account: Account, *, at: datetime) -> None:
-    """Let the account's limits, surcharges and suspension be those of its subscription and overrides as they
-    are now, all at once: an authorization in the middle sees what was before or what is after.
+    """Let the account's limits, surcharges and suspension be those of its subscription, overrides and
+    budget as they are now, all at once: an authorization in the middle sees what was before or what is after.
     """
     with transaction.atomic():
         Account.objects.select_for_update(no_key=True).get(pk=account.pk)
@@ -42,7 +44,9 @@ def apply(account: Account, *, at: datetime) -> None:
         limits.put(account, source=LimitSource.OVERRIDE, limits=overriding, at=at)
         added = {} if subscription is None else surcharge_terms(subscription.plan_version)
         surcharges.put(account, surcharges=added, at=at)
-        account.suspended_reason = "" if subscription is None else suspension(subscription)
+        budget = budget_protection.put(account, at=at)
+        ended = "" if subscription is None else suspension(subscription)
+        account.suspended_reason = ended or budget_protection.suspension(budget)
         account.save(update_fields=["suspended_reason"])
 
 

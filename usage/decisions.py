@@ -187,7 +187,8 @@ def suspended(reason: str) -> Decision:
     return _refusing_all(
         "subscription_inactive",
         message=reason,
-        upgrade="An owner or billing admin of the account can choose or resume a plan.",
+        upgrade="An owner or billing admin of the account can choose or resume a plan, or raise or resume "
+        "its budget.",
     )
 
 

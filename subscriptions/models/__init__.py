@@ -1,5 +1,6 @@
 """Tables of the subscriptions app, by room: plans, subscriptions, invoices, credits, and collecting money."""
 
+from subscriptions.models.budgets import Budget, BudgetChange
 from subscriptions.models.collection import (
     BillingProfile,
     CompletedCheckout,
@@ -50,6 +51,8 @@ __all__ = [
     "RENEWALS",
     "BillingHistory",
     "BillingProfile",
+    "Budget",
+    "BudgetChange",
     "ChangeKind",
     "CloseFailure",
     "CompletedCheckout",
