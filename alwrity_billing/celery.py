@@ -41,6 +41,10 @@ app.conf.beat_schedule = {
         "task": "subscriptions.tasks.expire_limit_overrides",
         "schedule": timedelta(minutes=1),
     },
+    "let go of budgets": {
+        "task": "subscriptions.tasks.protect_budgets",
+        "schedule": timedelta(minutes=1),
+    },
     "roll out plan versions": {
         "task": "subscriptions.tasks.roll_out_plan_versions",
         "schedule": timedelta(minutes=1),

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions import credits, month_close, renewals, rollouts
+from subscriptions import budgets, credits, month_close, renewals, rollouts
 from subscriptions.stripe import inbox, push, tax
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,12 @@ def pause_exhausted_subscriptions() -> None:
 def expire_limit_overrides() -> None:
     """End the overrides that are over."""
     _report("overrides ended", renewals.expire_overrides(at=timezone.now(), limit=AT_MOST))
+
+
+@shared_task
+def protect_budgets() -> None:
+    """Let go of what budgets slowed down or paused for a billing period that is over."""
+    _report("budgets seen to", budgets.protect_due(at=timezone.now(), limit=AT_MOST))
 
 
 @shared_task

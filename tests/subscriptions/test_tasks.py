@@ -1,5 +1,6 @@
-"""Tasks that talk to Stripe: what they do in one run, and that a wake-up may get lost."""
+"""Tasks that talk to Stripe or see to budgets: what they do in one run, and that a wake-up may get lost."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -7,13 +8,17 @@ import time_machine
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions import invoicing, tasks
+from subscriptions import budgets, invoicing, tasks
 from subscriptions.core.invoices import InvoiceState
 from subscriptions.models import BillingHistory, InvoiceCollection, StripeEvent
 from subscriptions.stripe import inbox
-from tests.support.cast import NOW, an_account
+from tests.support.authorizing import is_granted
+from tests.support.cast import NOW, an_account, an_event
 from tests.support.paying import a_checkout, a_saved_card, an_event_of_stripe, an_invoice, deliver, signed
-from tests.support.subscribing import a_plan, start
+from tests.support.recording import prepare, record
+from tests.support.subscribing import TESTS, a_plan, start
+from usage.core.calendar import months_after
+from usage.models import Account
 
 pytestmark = pytest.mark.django_db
 
@@ -116,3 +121,15 @@ def test_a_worker_is_woken_once_the_transaction_is_over_and_a_broker_that_is_awa
         assert task.asked == 0
 
     assert task.asked == 1
+
+
+def test_a_budget_is_let_go_of_once_its_period_is_over() -> None:
+    prepare()
+    account = start(a_plan(), account=Account.objects.get()).account
+    budgets.update(account, changes={"monthly_budget": Decimal("0.0035")}, at=NOW, by=TESTS)
+    record(an_event())
+    budgets.protect(account, at=NOW)
+
+    with time_machine.travel(months_after(NOW, 1), tick=False):
+        tasks.protect_budgets()
+        assert is_granted(at=timezone.now())
