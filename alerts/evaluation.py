@@ -14,6 +14,7 @@ from alerts.core.findings import Finding
 from alerts.locks import take_turn
 from alerts.models import UsageAlert
 from alerts.rules.base import Standing
+from subscriptions import budgets
 from usage import moves
 from usage.models import Account
 
@@ -36,6 +37,8 @@ def evaluate_moved(*, at: datetime, limit: int) -> int:
         try:
             account = Account.objects.filter(pk=account_id).first()
             if account is not None:
+                # First: what is slowed down or paused now is what there is to tell.
+                budgets.protect(account, at=at)
                 evaluate(account, at=at)
         except (OperationalError, InterfaceError):
             # Not about this one: the database is away.

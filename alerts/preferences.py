@@ -9,8 +9,10 @@ from django.db import transaction
 
 from alerts.channels import CHANNELS
 from alerts.core.rules import Audience, chosen_among
-from alerts.core.thresholds import DEFAULT_BUDGET_THRESHOLDS, DEFAULT_LIMIT_THRESHOLDS
+from alerts.core.thresholds import DEFAULT_LIMIT_THRESHOLDS
 from alerts.models import AlertSettings, EmailMode, MemberAlertSettings, MutedAlert
+from subscriptions import budgets
+from subscriptions.budget_protection import budget_of
 from subscriptions.queries import subscription_of
 from usage.core.errors import InvalidRequest
 from usage.models import Account, Member, Role
@@ -74,8 +76,10 @@ def limit_thresholds_of(account: Account) -> Sequence[int]:
 
 
 def budget_thresholds_of(account: Account) -> Sequence[int]:
-    """In percent, when people of the account are told of its budgets."""
-    return DEFAULT_BUDGET_THRESHOLDS
+    """In percent, when people are told of the account's budgets: as they chose, else as the plan says."""
+    subscription = subscription_of(account)
+    version = None if subscription is None else subscription.plan_version
+    return budgets.alert_thresholds(budget_of(account), version)
 
 
 def choose_limit_thresholds(account: Account, thresholds: Sequence[int] | None, *, at: datetime) -> None:

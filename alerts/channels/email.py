@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
 from alerts import alert_mails, mailing
 from alerts.channels.base import Address
 from alerts.core.messages import Destination, Message
+from usage.core.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,22 @@ class Email:
     address: Address = Address.EMAIL
     is_signed: bool = False
     is_instant: bool = False
+
+    def checked(self, address: str) -> str:
+        """The address without blanks around it, its host in small letters; raises InvalidRequest."""
+        name, _, host = address.strip().rpartition("@")
+        mailbox = f"{name}@{host.lower()}"
+        try:
+            validate_email(mailbox)
+        except ValidationError as wrong:
+            raise InvalidRequest(
+                "address: give an email address, such as billing@example.com.", details={"field": "address"}
+            ) from wrong
+        return mailbox
+
+    def label(self, address: str) -> str:
+        """The address itself."""
+        return address
 
     def send(self, messages: Sequence[Message], to: Destination, *, at: datetime) -> int | None:
         """Send one mail."""

@@ -8,7 +8,6 @@ from alerts.core.findings import Severity
 REACHED = 100
 URGENT_FROM = 80
 DEFAULT_LIMIT_THRESHOLDS = (80, 90, 100)
-DEFAULT_BUDGET_THRESHOLDS = (50, 80, 95)
 
 
 def crossed(used: Decimal, amount: Decimal, thresholds: Iterable[int]) -> list[int]:

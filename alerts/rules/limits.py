@@ -36,7 +36,9 @@ def _reached(state: LimitState, standing: Standing) -> list[int]:
         return []
     if state.window == Window.HOUR and state.measure == Measure.COST:
         return crossed(state.used, state.amount, [REACHED])
-    if state.window not in QUOTA_WINDOWS:
+    # Rates that are slowed down for a budget are limits of its as well.
+    is_rate = state.source == LimitSource.BUDGET and state.measure != Measure.COST
+    if state.window not in QUOTA_WINDOWS or is_rate:
         return []
     chosen = standing.budget_thresholds if state.source == LimitSource.BUDGET else standing.limit_thresholds
     always = [REACHED] if state.mode == LimitMode.BLOCK or not chosen else []
