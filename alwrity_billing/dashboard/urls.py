@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth import views as auth_views
 from django.urls import path, re_path
 
-from alwrity_billing.dashboard import billing_views, plan_views, views
+from alwrity_billing.dashboard import billing_views, email_links, plan_views, views
 from alwrity_billing.dashboard.signing_up import sign_up
 
 # The templates stand in a folder of their own: the admin shares the names under registration/.
@@ -20,6 +20,8 @@ urlpatterns = [
     path("billing/keep/", billing_views.keep, name="billing_keep"),
     path("billing/card/", billing_views.card, name="billing_card"),
     path("billing/portal/", billing_views.portal, name="billing_portal"),
+    path("alerts/unsubscribe/<str:token>/", email_links.unsubscribe, name="alerts_unsubscribe"),
+    path("alerts/confirm/<str:token>/", email_links.confirm, name="alerts_confirm"),
     path(
         "login/",
         auth_views.LoginView.as_view(
