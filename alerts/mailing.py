@@ -39,8 +39,9 @@ def send(mail: Mail, address: str, *, at: datetime) -> None:
         validate_email(address)
     except ValidationError as wrong:
         raise Undelivered("This is not an email address.", is_final=True) from wrong
+    message = _built(mail, address, at=at)
     try:
-        _built(mail, address, at=at).send()
+        message.send()
     except smtplib.SMTPRecipientsRefused as refused:
         raise _refused(refused) from refused
     except smtplib.SMTPResponseException as answered:
@@ -50,6 +51,10 @@ def send(mail: Mail, address: str, *, at: datetime) -> None:
     except OSError as broken:
         logger.warning("mail %s could not be sent: %s", mail.id, broken)
         raise Undelivered("The mail server could not be reached.") from broken
+    except Exception as failure:
+        # Backends that speak to a service's API have errors of their own.
+        logger.exception("mail %s could not be sent", mail.id)
+        raise Undelivered(f"The mail could not be sent ({type(failure).__name__}).") from failure
 
 
 def one_line(text: str) -> str:

@@ -1,11 +1,14 @@
 """Handing mails to a backend: what their headers say, and what its refusals mean."""
 
 import socket
-from email.message import Message as EmailMessage
+from collections.abc import Sequence
+from email.message import Message
 from typing import Any
 
 import pytest
 from django.core import mail as sent
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
 
 from alerts import mailing
 from alerts.core.messages import Undelivered
@@ -16,6 +19,17 @@ from tests.support.mail_servers import a_mail_server
 MAIL = Mail(id="msg_1", subject="[Acme] 80 % used", text="In words.", html="<p>In words.</p>")
 
 
+class Overrun(Exception):
+    """What a service's own library might raise."""
+
+
+class Service(BaseEmailBackend):
+    """Takes no mail."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        raise Overrun(len(email_messages))
+
+
 def outcome(settings: Any, *, port: int) -> Undelivered:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
@@ -24,7 +38,7 @@ def outcome(settings: Any, *, port: int) -> Undelivered:
     return undelivered.value
 
 
-def the_one_sent() -> EmailMessage:
+def the_one_sent() -> Message:
     [message] = sent.outbox
     return message.message()
 
@@ -102,6 +116,15 @@ def test_a_server_that_does_not_answer_is_tried_again(settings: Any) -> None:
 
     assert not undelivered.is_final
     assert undelivered.reason == "The mail server could not be reached."
+
+
+def test_a_backend_with_errors_of_its_own_is_tried_again(settings: Any) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.{Service.__name__}"
+    with pytest.raises(Undelivered) as undelivered:
+        mailing.send(MAIL, "alice@example.com", at=NOW)
+
+    assert not undelivered.value.is_final
+    assert undelivered.value.reason == "The mail could not be sent (Overrun)."
 
 
 @pytest.mark.parametrize("address", ["", "alice", "alice@example.com\nBcc: eve@example.com", "a@b, c@d"])
