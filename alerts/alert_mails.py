@@ -110,6 +110,7 @@ def alert_mail(message: Message, to: Destination) -> Mail:
         "title": title,
         "facts": facts,
         "labelled_facts": [(name.replace("_", " ").capitalize(), value) for name, value in facts.items()],
+        "used": _without_unit(facts.get("used", ""), of=facts.get("amount", "")),
         "bar": bar_of(facts.get("percent", "")),
         "look": look_of(message),
         "whose": whose(message),
@@ -184,6 +185,12 @@ def bar_of(percent: str) -> Bar | None:
     """The bar for a figure such as "80 %", full from 100 on; None where it is no such figure."""
     found = PERCENT.fullmatch(percent.replace(",", ""))
     return Bar(min(int(Decimal(found[1])), 100)) if found else None
+
+
+def _without_unit(figure: str, *, of: str) -> str:
+    """ "8,400 tokens" of "10,000 tokens" without the unit, which then stands behind the other figure."""
+    unit = of.partition(" ")[2]
+    return figure.removesuffix(f" {unit}") if unit else figure
 
 
 def _rendered(message: Message, context: Mapping[str, object], *, form: str) -> str:

@@ -12,6 +12,9 @@ from alerts.channels.base import Address
 from alerts.core.messages import Destination, Message
 from usage.core.errors import InvalidRequest
 
+# RFC 5321, 4.5.3.1.3: a path, which has an address between angle brackets, has 256.
+LONGEST_ADDRESS = 254
+
 
 @dataclass(frozen=True, slots=True)
 class Email:
@@ -24,19 +27,24 @@ class Email:
     is_instant: bool = False
 
     def checked(self, address: str) -> str:
-        """The address without blanks around it, its host in small letters; raises InvalidRequest."""
-        name, _, host = address.strip().rpartition("@")
-        mailbox = f"{name}@{host.lower()}"
+        """The address with its domain in lower case. Raises InvalidRequest."""
+        name, _, domain = address.strip().rpartition("@")
+        kept = f"{name}@{domain.lower()}"
         try:
-            validate_email(mailbox)
+            validate_email(kept)
         except ValidationError as wrong:
             raise InvalidRequest(
-                "address: give an email address, such as billing@example.com.", details={"field": "address"}
+                "address: give an email address, such as ops@example.com.", details={"field": "address"}
             ) from wrong
-        return mailbox
+        if len(kept) > LONGEST_ADDRESS:
+            raise InvalidRequest(
+                f"address: an email address has at most {LONGEST_ADDRESS} characters.",
+                details={"field": "address"},
+            )
+        return kept
 
     def label(self, address: str) -> str:
-        """The address itself."""
+        """All of it."""
         return address
 
     def send(self, messages: Sequence[Message], to: Destination, *, at: datetime) -> int | None:

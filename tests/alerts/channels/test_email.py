@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import pytest
 from django.core import mail
 
-from alerts.channels import CHANNELS
+from alerts.channels import CHANNELS, email
 from alerts.channels.base import Address
 from tests.support.cast import NOW
 from tests.support.emails import ALICE, a_message
+from usage.core.errors import InvalidRequest
 
-EMAIL = CHANNELS["email"]
+EMAIL = email.CHANNEL
 
 
 def headers_of(index: int = 0) -> Any:
@@ -17,6 +19,7 @@ def headers_of(index: int = 0) -> Any:
 
 
 def test_it_needs_an_email_address_and_signs_nothing() -> None:
+    assert CHANNELS["email"] is EMAIL
     assert (EMAIL.address, EMAIL.is_signed, EMAIL.is_instant) == (Address.EMAIL, False, False)
 
 
@@ -57,3 +60,40 @@ def test_it_touches_no_database() -> None:
     EMAIL.send([a_message("payment_failed")], ALICE, at=NOW)
 
     assert len(mail.outbox) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("ops@example.com", "ops@example.com"),
+        (" Ops.Team+billing@Example.COM ", "Ops.Team+billing@example.com"),
+        ("ops@größe.example", "ops@größe.example"),
+        (
+            f"{'n' * 64}@{'d' * 63}.{'e' * 63}.{'f' * 58}.de",
+            f"{'n' * 64}@{'d' * 63}.{'e' * 63}.{'f' * 58}.de",
+        ),
+    ],
+)
+def test_an_address_is_kept_in_one_form(given: str, kept: str) -> None:
+    assert EMAIL.checked(given) == kept
+    assert EMAIL.label(kept) == kept
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "ops",
+        "@example.com",
+        "ops@",
+        "a@example.com, b@example.com",
+        "Ops <ops@example.com>",
+        "ops@example.com\nBcc: eve@example.com",
+        f"{'n' * 64}@{'d' * 63}.{'e' * 63}.{'f' * 59}.de",
+    ],
+)
+def test_what_nothing_is_delivered_to_is_refused_by_name(address: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        EMAIL.checked(address)
+
+    assert refused.value.details == {"field": "address"}
