@@ -34,7 +34,7 @@ def find(*, at: datetime) -> Iterator[Found]:
 
 def _finding(invoice: BillingHistory) -> Finding:
     total, due = words.usd(invoice.total), words.usd(invoice.amount_remaining)
-    facts = {"number": str(invoice.number), "total": total, "due": due}
+    facts = {"invoice": str(invoice.number), "total": total, "due": due}
     if invoice.amount_remaining <= 0:
         message = "It is settled: there is nothing to pay."
     else:

@@ -121,7 +121,7 @@ def test_behind_a_failure_the_others_wait_a_moment_and_keep_their_order(acme: Ac
 
 @pytest.mark.django_db(transaction=True)
 def test_a_channel_that_is_dead_holds_up_no_other(acme: Account, receiver: Receiver) -> None:
-    with receiving(Answer(body=b"okay", drips_s=60)) as slow:
+    with receiving(Answer(body=b"okay", drips_s=60, in_head=True)) as slow:
         a_webhook(acme, slow)
         fast = a_webhook(acme, receiver)
         three_alerts(acme)
