@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 
+from usage.access import Principal
+
 MAX_NAME_LENGTH = 200
 
 
@@ -20,3 +22,7 @@ SYSTEM = Actor(name="system")
 
 def of_user(user: User) -> Actor:
     return Actor(name=user.get_username()[:MAX_NAME_LENGTH], user=user)
+
+
+def of_principal(principal: Principal) -> Actor:
+    return Actor(name=principal.name[:MAX_NAME_LENGTH], user=principal.user)

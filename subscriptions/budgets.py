@@ -1,84 +1,37 @@
 """Budgets: what customers may spend by their own choice, never more than their plan allows.
 
 Amounts are limits of the source budget, enforced beside those of plan and overrides, so that the strictest
-wins. They stay as they are when the plan changes. What a budget does when it is nearly or quite used up is in
-`subscriptions.budget_protection`.
+wins. They stay as they are when the plan changes. What may be set is in `subscriptions.budget_settings`, what
+a budget does when it is nearly or quite used up in `subscriptions.budget_protection`.
 """
 
-from collections.abc import Collection, Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import TypedDict
 
 from django.db import InterfaceError, OperationalError, transaction
 
-from subscriptions import budget_protection, entitlements
+from subscriptions import budget_protection, budget_settings, entitlements
 from subscriptions.actors import Actor
-from subscriptions.budget_protection import GRANTING, SPEND_LIMITS
-from subscriptions.models import Budget, PlanVersion
-from subscriptions.models.budgets import MAX_PAUSE_REASON, MAX_PERCENT
-from usage.core.errors import Conflict, InvalidRequest
-from usage.core.money import format_amount, parse_amount
-from usage.models import Account, LimitSource, UsageLimit, Window
+from subscriptions.budget_settings import Changes, wrong
+from subscriptions.models import Budget
+from subscriptions.models.budgets import MAX_PAUSE_REASON
+from usage.core.errors import Conflict
+from usage.models import Account
 
-# Percent of a budget at which people are told where neither budget nor plan says.
-DEFAULT_THRESHOLDS = (50, 80, 95)
-AMOUNTS = {"monthly_budget": Window.PERIOD, "max_monthly_cost": Window.PERIOD, **SPEND_LIMITS}
 MAX_REASON = 300
-WITHIN = {
-    Window.REQUEST: "a request",
-    Window.HOUR: "an hour",
-    Window.DAY: "a day",
-    Window.PERIOD: "a billing period",
-}
-ALLOWED_BY = {LimitSource.PLAN: "The plan allows", LimitSource.OVERRIDE: "Our staff's limit allows"}
-REMEDIES = {
-    LimitSource.PLAN: "or take a larger plan first",
-    LimitSource.OVERRIDE: "or ask support to raise it first",
-}
-
-
-class Changes(TypedDict, total=False):
-    """Settings to change; those left out stay, None takes one away. `throttle_from` and `throttle_to` are
-    percent: of the monthly budget from which on, and to which share, rate limits are scaled down.
-    """
-
-    monthly_budget: Decimal | None
-    per_request: Decimal | None
-    per_hour: Decimal | None
-    per_day: Decimal | None
-    alert_thresholds: Sequence[int] | None
-    auto_pause: bool
-    max_monthly_cost: Decimal | None
-    pause_at_maximum: bool
-    throttle_from: int | None
-    throttle_to: int | None
 
 
 def update(account: Account, *, changes: Changes, at: datetime, by: Actor, reason: str = "") -> Budget:
     """Change the settings given and let them hold at once; the budget as it then is.
 
-    Raises InvalidRequest, with the setting as `field` in its details, for what is no such setting's value and
-    for an amount above what the plan allows.
+    Raises InvalidRequest, with the setting as `field` in its details, for what cannot be one's value and for
+    an amount above what the plan allows.
     """
-    _check_amounts(changes)
-    _check_thresholds(changes.get("alert_thresholds"))
     _check_length("reason", reason, at_most=MAX_REASON)
     with transaction.atomic():
         budget = _locked(account)
         before = budget_protection.facts(budget)
-        changed = {name: value for name, value in changes.items() if getattr(budget, name) != value}
-        if not changed:
-            return budget
-        for name, value in changed.items():
-            setattr(budget, name, value)
-        _check_throttling(budget)
-        _refuse_loosening(budget, changed.keys())
-        budget.updated_at = at
-        budget.save()
-        budget_protection.note(budget, before, at=at, by=by, reason=reason)
-        entitlements.apply(account, at=at)
-        budget.refresh_from_db()
+        if budget_settings.change(budget, changes):
+            _save_and_apply(budget, before, at=at, by=by, reason=reason)
     return budget
 
 
@@ -89,7 +42,7 @@ def pause(account: Account, *, reason: str, at: datetime, by: Actor) -> Budget:
     """
     reason = reason.strip()
     if not reason:
-        raise _wrong("reason", "Say why; whoever is refused reads it.")
+        raise wrong("reason", "Say why; whoever is refused reads it.")
     _check_length("reason", reason, at_most=MAX_PAUSE_REASON)
     with transaction.atomic():
         budget = _locked(account)
@@ -160,13 +113,6 @@ def protect_due(*, at: datetime, limit: int) -> int:
     return changed
 
 
-def alert_thresholds(budget: Budget | None, version: PlanVersion | None) -> list[int]:
-    """Percent of the budget at which people are told: the budget's own, or else the plan's."""
-    if budget is not None and budget.alert_thresholds is not None:
-        return list(budget.alert_thresholds)
-    return list(DEFAULT_THRESHOLDS if version is None else version.alert_thresholds)
-
-
 def _lock(account: Account) -> None:
     Account.objects.select_for_update(no_key=True).get(pk=account.pk)
 
@@ -187,60 +133,7 @@ def _save_and_apply(
     budget.refresh_from_db()
 
 
-def _check_amounts(changes: Changes) -> None:
-    for name in AMOUNTS:
-        amount: object = changes.get(name)
-        if amount is None:
-            continue
-        try:
-            is_positive = isinstance(amount, Decimal) and parse_amount(str(amount)) > 0
-        except ValueError as wrong:
-            raise _wrong(name, f"{wrong}.") from wrong
-        if not is_positive:
-            raise _wrong(name, "Give an amount above 0, or null for none.")
-
-
-def _check_thresholds(thresholds: Sequence[int] | None) -> None:
-    given = list(thresholds or [])
-    if given != sorted(set(given)) or not all(0 < each <= MAX_PERCENT for each in given):
-        raise _wrong(
-            "alert_thresholds", f"Give ascending percentages between 1 and {MAX_PERCENT}, each once."
-        )
-
-
-def _check_throttling(budget: Budget) -> None:
-    if (budget.throttle_from is None) != (budget.throttle_to is None):
-        missing = "throttle_from" if budget.throttle_from is None else "throttle_to"
-        raise _wrong(missing, "Give both, from which percent and to which; or null for both.")
-    for name, most in (("throttle_from", MAX_PERCENT), ("throttle_to", MAX_PERCENT - 1)):
-        percent = getattr(budget, name)
-        if percent is not None and not 1 <= percent <= most:
-            raise _wrong(name, f"Give a whole percentage between 1 and {most}.")
-
-
 def _check_length(field: str, text: str, *, at_most: int) -> None:
     # PostgreSQL's text holds no NUL.
     if len(text) > at_most or "\x00" in text:
-        raise _wrong(field, f"Take at most {at_most} characters, and no NUL.")
-
-
-def _refuse_loosening(budget: Budget, changed: Collection[str]) -> None:
-    """Raise InvalidRequest for a changed amount above what plan and overrides let pass."""
-    granted = list(UsageLimit.objects.filter(account=budget.account_id, source__in=GRANTING))
-    for name, window in AMOUNTS.items():
-        amount: Decimal | None = getattr(budget, name)
-        bound = budget_protection.allowed(granted, window)
-        if name not in changed or amount is None or bound is None or bound.amount is None:
-            continue
-        if amount > bound.amount:
-            source = LimitSource(bound.source)
-            raise _wrong(
-                name,
-                f"{ALLOWED_BY[source]} {format_amount(bound.amount)} USD {WITHIN[window]}: choose at most "
-                f"that, {REMEDIES[source]}.",
-                allowed=format_amount(bound.amount),
-            )
-
-
-def _wrong(field: str, told: str, **details: str) -> InvalidRequest:
-    return InvalidRequest(f"{field}: {told}", details={"field": field, **details})
+        raise wrong(field, f"Take at most {at_most} characters, and no NUL.")

@@ -1,7 +1,7 @@
 """GET /api/billing/limits: budget, quotas and rates of the account, computed from the limits there are.
 
 All sources' limits are enforced side by side, so each figure is the strictest one's. What no limit says is
-null. When people are told of the budget, and whether reaching it pauses the subscription, is the plan's.
+null. What the customer's own budget says stands in `subscriptions.api.budget_terms`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from subscriptions.models import OveragePolicy, PlanVersion, UserSubscription
+from subscriptions.api.budget_terms import (
+    BudgetTermsSerializer,
+    budget_terms,
+    monthly_budget,
+    percent_of,
+    strictest_amount,
+)
+from subscriptions.budget_protection import budget_of
+from subscriptions.models import Budget, UserSubscription
 from subscriptions.queries import subscription_of
 from usage import limits, queries
 from usage.api.amounts import AmountField
@@ -26,10 +34,9 @@ from usage.api.parameters import AccountQuery, read_query
 from usage.core.calendar import month_of
 from usage.core.money import ZERO, to_cents
 from usage.limits import LimitState
-from usage.models import Account, LimitMode, LimitScope, Measure, Window
+from usage.models import Account, Measure, Window
 from usage.rate_limits import of_states
 
-PERCENT_PLACES = Decimal("0.01")
 # Over these a limit is something to use up; over the others it is a rate or a bound.
 QUOTA_WINDOWS = (Window.DAY, Window.PERIOD)
 SECOND = timedelta(seconds=1)
@@ -65,49 +72,12 @@ class RatesSerializer(serializers.Serializer[Any]):
     burst_limit = serializers.IntegerField(allow_null=True, help_text="Calls within a second.")
 
 
-class OverageProtectionSerializer(serializers.Serializer[Any]):
-    enabled = serializers.BooleanField(
-        help_text="Whether calls are refused before they cost more than allowed."
-    )
-    max_monthly_cost = AmountField(
-        allow_null=True,
-        help_text="USD that no billing period can cost more than: what the plan includes, or bills up to, "
-        "unless an override or a tighter budget takes its place.",
-    )
-    auto_pause_at_limit = serializers.BooleanField(
-        help_text="Whether the plan pauses the subscription until the next period once what it includes is "
-        "used up. Without a subscription the same as `enabled`."
-    )
-    alert_threshold = serializers.FloatField(
-        allow_null=True, help_text="Percent of the budget at which people are told first."
-    )
-
-
-class SpendLimitsSerializer(serializers.Serializer[Any]):
-    """USD; the strictest limits of all cost."""
-
-    per_request = AmountField(allow_null=True)
-    per_hour = AmountField(allow_null=True)
-    per_day = AmountField(allow_null=True)
-
-
-class BudgetManagementSerializer(serializers.Serializer[Any]):
-    monthly_budget = AmountField(allow_null=True)
-    alert_thresholds = serializers.ListField(
-        child=serializers.FloatField(), help_text="Percent of the budget, ascending."
-    )
-    auto_pause = serializers.BooleanField(help_text="Whether calls are refused at the budget.")
-    spend_limits = SpendLimitsSerializer()
-
-
-class BillingLimitsSerializer(serializers.Serializer[Any]):
+class BillingLimitsSerializer(BudgetTermsSerializer):
     limits = BudgetSerializer()
     usage_quotas = serializers.DictField(
         child=QuotaSerializer(), help_text="By name, everything that is limited by the day or billing period."
     )
     rate_limits = RatesSerializer()
-    overage_protection = OverageProtectionSerializer()
-    budget_management = BudgetManagementSerializer()
 
 
 class BillingLimitsView(APIView):
@@ -125,7 +95,11 @@ class BillingLimitsView(APIView):
         account = account_read(request, query.get("user_id"))
         states = limits.states(account, at=at)
         told = billing_limits(
-            states, cost=cost_so_far(account, at=at), at=at, subscription=subscription_of(account)
+            states,
+            cost=cost_so_far(account, at=at),
+            at=at,
+            budget=budget_of(account),
+            subscription=subscription_of(account),
         )
         return Response(BillingLimitsSerializer(told).data, headers=of_states(states, at=at))
 
@@ -154,40 +128,20 @@ def billing_limits(
     *,
     cost: CostSoFar,
     at: datetime,
+    budget: Budget | None = None,
     subscription: UserSubscription | None = None,
 ) -> dict[str, Any]:
     """The fields of `BillingLimitsSerializer`."""
-    plan = None if subscription is None else subscription.plan_version
-    # A limit that only tells is no budget, it says when people are told of one.
-    budget = _strictest(states, Measure.COST, Window.PERIOD, modes=(LimitMode.BLOCK, LimitMode.BILL))
-    ceiling = _strictest(states, Measure.COST, Window.PERIOD, modes=(LimitMode.BLOCK,))
-    monthly_budget = None if budget is None else budget.amount
-    thresholds = _alert_thresholds(states, budget=monthly_budget, plan=plan)
     return {
-        "limits": _budget(budget, cost=cost, at=at),
+        "limits": _budget(monthly_budget(states, budget=budget), cost=cost, at=at),
         "usage_quotas": _quotas(states),
         "rate_limits": {
-            "requests_per_minute": _amount(states, Measure.CALLS, Window.MINUTE),
-            "requests_per_hour": _amount(states, Measure.CALLS, Window.HOUR),
-            "concurrent_requests": _amount(states, Measure.CALLS, Window.CONCURRENT),
-            "burst_limit": _amount(states, Measure.CALLS, Window.SECOND),
+            "requests_per_minute": strictest_amount(states, Measure.CALLS, Window.MINUTE),
+            "requests_per_hour": strictest_amount(states, Measure.CALLS, Window.HOUR),
+            "concurrent_requests": strictest_amount(states, Measure.CALLS, Window.CONCURRENT),
+            "burst_limit": strictest_amount(states, Measure.CALLS, Window.SECOND),
         },
-        "overage_protection": {
-            "enabled": ceiling is not None,
-            "max_monthly_cost": None if ceiling is None else ceiling.amount,
-            "auto_pause_at_limit": ceiling is not None and (plan is None or _pauses(plan)),
-            "alert_threshold": thresholds[0] if thresholds else None,
-        },
-        "budget_management": {
-            "monthly_budget": monthly_budget,
-            "alert_thresholds": thresholds,
-            "auto_pause": budget is not None and budget.mode == LimitMode.BLOCK,
-            "spend_limits": {
-                "per_request": _amount(states, Measure.COST, Window.REQUEST),
-                "per_hour": _amount(states, Measure.COST, Window.HOUR),
-                "per_day": _amount(states, Measure.COST, Window.DAY),
-            },
-        },
+        **budget_terms(states, budget=budget, subscription=subscription),
     }
 
 
@@ -197,7 +151,7 @@ def _budget(budget: LimitState | None, *, cost: CostSoFar, at: datetime) -> dict
         "monthly_budget": amount,
         "current_budget_usage": cost.cost,
         "budget_remaining": None if budget is None else budget.remaining,
-        "budget_utilization": _percent(cost.cost, amount),
+        "budget_utilization": percent_of(cost.cost, amount),
         # Whole days, the one in progress counted as one.
         "days_remaining": -((at - cost.end) // timedelta(days=1)),
         "projected_overage": None if amount is None else max(_projected(cost, at=at) - amount, ZERO),
@@ -226,46 +180,3 @@ def _quotas(states: Sequence[LimitState]) -> dict[str, dict[str, Any]]:
 
 def _room(state: LimitState) -> tuple[bool, Decimal]:
     return state.remaining is None, state.remaining or ZERO
-
-
-def _pauses(plan: PlanVersion) -> bool:
-    return plan.overage_policy == OveragePolicy.PAUSE
-
-
-def _alert_thresholds(
-    states: Sequence[LimitState], *, budget: Decimal | None, plan: PlanVersion | None
-) -> list[Decimal]:
-    """Those of the plan, and of limits that only tell."""
-    sold = [] if plan is None else plan.alert_thresholds
-    told = [state.amount for state in _of_all(states, Measure.COST, Window.PERIOD, modes=(LimitMode.NOTIFY,))]
-    percents = (_percent(amount, budget) for amount in told if amount is not None)
-    return sorted({*map(Decimal, sold), *(percent for percent in percents if percent is not None)})
-
-
-def _amount(states: Sequence[LimitState], measure: Measure, window: Window) -> Decimal | None:
-    """The amount of the strictest limit that refuses."""
-    strictest = _strictest(states, measure, window, modes=(LimitMode.BLOCK,))
-    return None if strictest is None else strictest.amount
-
-
-def _strictest(
-    states: Sequence[LimitState], measure: Measure, window: Window, *, modes: Sequence[LimitMode]
-) -> LimitState | None:
-    capped = [state for state in _of_all(states, measure, window, modes=modes) if state.amount is not None]
-    return min(capped, key=lambda state: state.amount or ZERO, default=None)
-
-
-def _of_all(
-    states: Sequence[LimitState], measure: Measure, window: Window, *, modes: Sequence[LimitMode]
-) -> list[LimitState]:
-    """The limits over all calls of the account, whatever set them."""
-    return [
-        state
-        for state in states
-        if (state.measure, state.window, state.scope) == (measure, window, LimitScope.EVERYTHING)
-        and state.mode in modes
-    ]
-
-
-def _percent(part: Decimal, whole: Decimal | None) -> Decimal | None:
-    return (100 * part / whole).quantize(PERCENT_PLACES) if whole else None

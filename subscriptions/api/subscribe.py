@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from subscriptions import changes, models, queries, tasks
-from subscriptions.actors import MAX_NAME_LENGTH, Actor
+from subscriptions.actors import of_principal
 from subscriptions.api.subscription import SubscriptionSerializer, subscription_shown
 from subscriptions.core.terms import BillingCycle
 from subscriptions.models import SubscriptionPlan
@@ -86,7 +86,7 @@ def plan_asked_for(plan_id: int, *, account: Account, by_staff: bool, at: dateti
 
 
 def _subscribe(account: Account, principal: Principal, **wanted: Any) -> None:
-    by = Actor(name=principal.name[:MAX_NAME_LENGTH], user=principal.user)
+    by = of_principal(principal)
     try:
         changes.subscribe(account, by=by, **wanted)
     except Conflict:

@@ -5,6 +5,7 @@ Clients of /api/subscription/ differ on the trailing slash, so that group takes 
 
 from django.urls import path, re_path
 
+from subscriptions.api.budgets import BudgetPauseView, BudgetResumeView, BudgetUpdateView
 from subscriptions.api.credits import CreditsView
 from subscriptions.api.invoices import InvoicePdfView, InvoicesView, InvoiceView
 from subscriptions.api.paying import CheckoutSessionView, PaymentMethodView, PortalSessionView
@@ -41,5 +42,8 @@ urlpatterns = [
     path("billing/invoice/<str:invoice_id>", InvoiceView.as_view(), name="billing-invoice"),
     path("billing/invoice/<str:invoice_id>/pdf", InvoicePdfView.as_view(), name="billing-invoice-pdf"),
     path("billing/transactions", TransactionsView.as_view(), name="billing-transactions"),
+    path("billing/budget/update", BudgetUpdateView.as_view(), name="billing-budget-update"),
+    path("billing/budget/pause", BudgetPauseView.as_view(), name="billing-budget-pause"),
+    path("billing/budget/resume", BudgetResumeView.as_view(), name="billing-budget-resume"),
     path("billing/credits", CreditsView.as_view(), name="billing-credits"),
 ]

@@ -61,6 +61,16 @@ def test_without_limits_what_does_not_exist_is_null(key: str) -> None:
             "alert_thresholds": [],
             "auto_pause": False,
             "spend_limits": {"per_request": None, "per_hour": None, "per_day": None},
+            "throttling": None,
+        },
+        "budget_state": {
+            "paused": False,
+            "paused_automatically": False,
+            "paused_reason": None,
+            "paused_at": None,
+            "paused_until": None,
+            "throttled": False,
+            "throttled_at": None,
         },
     }
 
@@ -254,10 +264,10 @@ class TestPlan:
         assert look(LIMITS, key=key).body["overage_protection"]["max_monthly_cost"] == "10"
 
 
-def test_it_takes_five_queries(key: str, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_it_takes_six_queries(key: str, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     limit(a_limit(5), a_limit("1", "cost"))
     look(LIMITS, key=key)
 
-    # The key, all limits, the period and its totals, the subscription.
-    with django_assert_num_queries(5):
+    # The key, all limits, the period and its totals, the budget, the subscription.
+    with django_assert_num_queries(6):
         assert look(LIMITS, key=key).status == 200

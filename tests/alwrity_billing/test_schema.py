@@ -68,6 +68,7 @@ OF_ACME = {"user_id": "acme", "invoice_id": "2026-000001"}
 AUTHORIZATION = "/api/usage/authorizations/{authorization_id}"
 PLANS = "/api/subscription/plans"
 SUBSCRIBE = "/api/subscription/subscribe/{user_id}"
+BUDGET = [f"/api/billing/budget/{verb}" for verb in ("update", "pause", "resume")]
 SENDING = [
     ("POST", "/api/usage/events"),
     ("POST", "/api/usage/authorizations"),
@@ -118,7 +119,8 @@ def test_the_schema_is_served_to_anyone(client: Client, format_: str, media_type
 
 
 def test_every_endpoint_is_shown_without_a_slash_at_its_end(raw: dict[str, Any]) -> None:
-    shown = {*READING, *(path for _, path in SENDING), "/api/subscription/preflight-check", PLANS, SUBSCRIBE}
+    sent = {*(path for _, path in SENDING), "/api/subscription/preflight-check", SUBSCRIBE, *BUDGET}
+    shown = {*READING, PLANS, *sent}
     assert shown <= raw["paths"].keys()
     assert not [path for path in raw["paths"] if path.endswith("/")]
 
@@ -233,6 +235,17 @@ def test_subscribing_answers_as_announced_whatever_is_asked(mode: GenerationMode
     wanted = {"plan_id": plan.pk, "billing_cycle": "yearly"}
     chosen = operation.as_strategy(path_parameters={"user_id": account.external_id}, body=wanted)
     hold_to_its_word(anyone | acme | chosen, key=a_key(scopes=tuple(Scope)).plain)
+
+
+@pytest.mark.usefixtures("kept_connection")
+@pytest.mark.parametrize("mode", GenerationMode)
+@pytest.mark.parametrize("path", BUDGET)
+def test_budgets_answer_as_announced_whatever_is_asked(path: str, mode: GenerationMode) -> None:
+    account = subscribe(a_plan(), account=an_account()).account
+
+    hold_to_its_word(
+        cases(published_schema()[path]["POST"], mode=mode), key=a_key(account, scopes=tuple(Scope)).plain
+    )
 
 
 @pytest.mark.browser

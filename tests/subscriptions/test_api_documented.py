@@ -1,4 +1,4 @@
-"""The commands of docs/api.md about plans, subscriptions and invoices do what the page says they do."""
+"""The commands of docs/api.md about plans, budgets and invoices do what the page says they do."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -47,6 +47,14 @@ def test_a_plan_is_chosen_and_then_told_as_the_page_says(key: str, address: str)
 
     assert_as_shown(run(choose, KEY=key, PLAN=str(the_plan("pro").pk)), chosen)
     assert_as_shown(run(look, KEY=key), told)
+
+
+def test_budgets_are_set_paused_and_resumed_as_the_page_says(key: str) -> None:
+    run(shown("subscription/subscribe/acme")[0], KEY=key, PLAN=str(the_plan("pro").pk))
+
+    for verb in ("update", "pause", "resume"):
+        command, expected = shown(f"billing/budget/{verb}")
+        assert_as_shown(run(command, KEY=key), expected)
 
 
 def test_invoices_are_told_as_the_page_says(key: str) -> None:

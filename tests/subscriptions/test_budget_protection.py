@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from subscriptions import budgets, lifecycle, overrides, renewals
 from subscriptions.actors import Actor
-from subscriptions.budgets import Changes
+from subscriptions.budget_settings import Changes
 from subscriptions.models import Budget, BudgetChange, LimitOverride, PlanLimit
 from tests.support.authorizing import a_limit, ask, is_granted
 from tests.support.cast import NOW, an_account, an_event

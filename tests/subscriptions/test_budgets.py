@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from subscriptions import budgets, overrides
+from subscriptions import budget_settings, budgets, overrides
 from subscriptions.actors import Actor
-from subscriptions.budgets import Changes
+from subscriptions.budget_settings import Changes
 from subscriptions.models import Budget, BudgetChange
 from tests.support.authorizing import a_limit, an_operation, ask, is_granted
 from tests.support.cast import NOW, an_event
@@ -305,13 +305,13 @@ def test_the_table_holds_no_broken_budget(acme: Account, broken: dict[str, objec
 def test_thresholds_are_the_budgets_or_else_the_plans_or_else_the_usual(acme: Account) -> None:
     version = a_plan("alerting", alert_thresholds=[70, 90]).versions.get()
     silent = change(acme, alert_thresholds=[])
-    assert budgets.alert_thresholds(silent, version) == []
+    assert budget_settings.alert_thresholds(silent, version) == []
     budget = change(acme, alert_thresholds=[60])
-    assert budgets.alert_thresholds(budget, version) == [60]
+    assert budget_settings.alert_thresholds(budget, version) == [60]
     budget = change(acme, alert_thresholds=None)
-    assert budgets.alert_thresholds(budget, version) == [70, 90]
-    assert budgets.alert_thresholds(None, version) == [70, 90]
-    assert budgets.alert_thresholds(None, None) == [50, 80, 95]
+    assert budget_settings.alert_thresholds(budget, version) == [70, 90]
+    assert budget_settings.alert_thresholds(None, version) == [70, 90]
+    assert budget_settings.alert_thresholds(None, None) == [50, 80, 95]
 
 
 # --- History ---
