@@ -25,6 +25,14 @@ app.conf.beat_schedule = {
         "task": "usage.tasks.open_billing_periods",
         "schedule": timedelta(minutes=10),
     },
+    "roll up days and months": {
+        "task": "usage.tasks.roll_up_days",
+        "schedule": timedelta(minutes=5),
+    },
+    "roll up what is left of all periods": {
+        "task": "usage.tasks.roll_up_all_periods",
+        "schedule": crontab(hour="1", minute="45"),
+    },
     "renew subscriptions": {
         "task": "subscriptions.tasks.renew_subscriptions",
         "schedule": timedelta(minutes=1),

@@ -7,13 +7,14 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from usage import authorization, drift, partitions, periods
+from usage import authorization, drift, partitions, periods, rollups
 
 logger = logging.getLogger(__name__)
 
 DRIFT_CHECK_DAYS = 2
 EXPIRE_ACCOUNTS_AT_MOST = 1_000
 OPEN_ACCOUNTS_AT_MOST = 10_000
+ROLL_UP_ACCOUNTS_AT_MOST = 10_000
 
 
 @shared_task
@@ -40,6 +41,21 @@ def open_billing_periods() -> None:
     made = periods.open_missing(at=timezone.now(), limit=OPEN_ACCOUNTS_AT_MOST)
     if made:
         logger.info("billing periods opened: %s", made)
+
+
+@shared_task
+def roll_up_days() -> None:
+    """Bring the days and months of the accounts whose usage moved up to date with their hours."""
+    rolled = rollups.roll_up(at=timezone.now(), limit=ROLL_UP_ACCOUNTS_AT_MOST)
+    if rolled:
+        logger.info("accounts rolled up: %s", rolled)
+
+
+@shared_task
+def roll_up_all_periods() -> None:
+    """The same of every account that lacks anything, whatever period counts it."""
+    rolled = rollups.roll_up(at=timezone.now(), limit=ROLL_UP_ACCOUNTS_AT_MOST, everything=True)
+    logger.info("accounts rolled up from all periods: %s", rolled)
 
 
 @shared_task

@@ -32,9 +32,15 @@ DIMENSIONS = (
 # A row's text form quotes what needs quoting: two different rows of dimensions never read the same.
 DIMENSIONS_HASH = f"md5(ROW({', '.join(DIMENSIONS)})::text)::uuid"
 HOUR = "date_trunc('hour', occurred_at, 'UTC')"
+# The day of an hour, and the first day of the month of a day or hour: dates in UTC.
+DAY_OF_HOUR = "(hour AT TIME ZONE 'UTC')::date"
+MONTH_OF_HOUR = "date_trunc('month', hour AT TIME ZONE 'UTC')::date"
+MONTH_OF_DAY = "date_trunc('month', day::timestamp)::date"
 
 MEASURE_COLUMNS = ", ".join(MEASURES)
 MEASURE_SUMS = ", ".join(MEASURES.values())
+# The same columns as sums of totals.
+SUMS_OF_TOTALS = {name: f"sum({name})" for name in MEASURES}
 
 
 def _added(table: str) -> str:

@@ -20,6 +20,18 @@ def rollup_totals() -> tuple[int, int, int, Decimal]:
     return _totals("usage_rollups", "sum(calls)")
 
 
+def day_totals() -> tuple[int, int, int, Decimal]:
+    return _totals("usage_day_rollups", "sum(calls)")
+
+
+def month_totals() -> tuple[int, int, int, Decimal]:
+    return _totals("usage_month_rollups", "sum(calls)")
+
+
+def assert_everything_is_rolled_up() -> None:
+    assert month_totals() == day_totals() == rollup_totals() == log_totals()
+
+
 def assert_totals_equal_the_log() -> None:
     assert summary_totals() == rollup_totals() == log_totals()
 

@@ -16,7 +16,14 @@ from usage.models.limits import (
 from usage.models.moves import MovedAccount
 from usage.models.prices import APIProviderPricing, HeldPrice, PriceSource
 from usage.models.surcharges import Surcharge
-from usage.models.totals import BillingPeriod, UsageRollup, UsageSummary
+from usage.models.totals import (
+    BillingPeriod,
+    RollUpMark,
+    UsageDayRollup,
+    UsageMonthRollup,
+    UsageRollup,
+    UsageSummary,
+)
 
 __all__ = [
     "APIProviderPricing",
@@ -38,9 +45,12 @@ __all__ = [
     "MovedAccount",
     "PriceSource",
     "Role",
+    "RollUpMark",
     "Scope",
     "Surcharge",
+    "UsageDayRollup",
     "UsageLimit",
+    "UsageMonthRollup",
     "UsageRollup",
     "UsageSummary",
     "Window",

@@ -1,4 +1,4 @@
-"""Billing periods and the totals kept beside the log: per period and provider, and per hour."""
+"""Billing periods and the totals kept beside the log: per period and provider; per hour, day and month."""
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
@@ -103,18 +103,16 @@ class UsageSummary(TotalColumns):
         return f"{self.provider}: {self.calls} calls"
 
 
-class UsageRollup(TotalColumns):
-    """An account's hourly totals by every dimension people group by; `hour` is the hour of `occurred_at`.
+class RollupColumns(TotalColumns):
+    """Totals by every dimension people group by, of one account and some stretch of time.
 
     `dimensions_hash` (MD5 over the eight dimensions, computed by `usage.totals`) keeps the key short: the
     dimensions themselves may together exceed what one index entry can hold.
     """
 
-    pk = models.CompositePrimaryKey("account_id", "hour", "dimensions_hash")
     account = models.ForeignKey(
         "usage.Account", on_delete=models.DO_NOTHING, db_constraint=False, related_name="+", db_index=False
     )
-    hour = models.DateTimeField()
     dimensions_hash = models.UUIDField()
     provider = models.CharField(max_length=64, db_collation="C")
     model = models.CharField(max_length=160, db_collation="C")
@@ -124,6 +122,16 @@ class UsageRollup(TotalColumns):
     project = models.CharField(max_length=128, db_collation="C")
     department = models.CharField(max_length=128, db_collation="C")
     end_user = models.CharField(max_length=128, db_collation="C")
+
+    class Meta:
+        abstract = True
+
+
+class UsageRollup(RollupColumns):
+    """An account's hourly totals; `hour` is the hour of `occurred_at`. Written with the event."""
+
+    pk = models.CompositePrimaryKey("account_id", "hour", "dimensions_hash")
+    hour = models.DateTimeField()
 
     class Meta:
         db_table = "usage_rollups"
@@ -136,3 +144,62 @@ class UsageRollup(TotalColumns):
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.model} in {self.hour:%Y-%m-%d %H}:00"
+
+
+class UsageDayRollup(RollupColumns):
+    """The hourly totals of each UTC day together. `usage.rollups` brings them up to date minutes later."""
+
+    pk = models.CompositePrimaryKey("account_id", "day", "dimensions_hash")
+    day = models.DateField()
+
+    class Meta:
+        db_table = "usage_day_rollups"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(calls__gte=F("errors")), name="day_rollup_errors_within_calls"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model} on {self.day:%Y-%m-%d}"
+
+
+class UsageMonthRollup(RollupColumns):
+    """The daily totals of each calendar month together; `month` is its first day."""
+
+    pk = models.CompositePrimaryKey("account_id", "month", "dimensions_hash")
+    month = models.DateField()
+
+    class Meta:
+        db_table = "usage_month_rollups"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(calls__gte=F("errors")), name="month_rollup_errors_within_calls"
+            ),
+            models.CheckConstraint(condition=Q(month__day=1), name="month_rollup_month_is_a_first"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model} in {self.month:%Y-%m}"
+
+
+class RollUpMark(models.Model):
+    """How many of the calls that a billing period counts the rollups of days and months contain.
+
+    Behind the period's summaries while there is something to roll up, equal to them when all is.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "billing_period_id")
+    account = models.ForeignKey("usage.Account", on_delete=models.CASCADE, related_name="+", db_index=False)
+    billing_period = models.ForeignKey(BillingPeriod, on_delete=models.CASCADE, related_name="+")
+    calls = models.BigIntegerField()
+    rolled_up_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "usage_roll_up_marks"
+        constraints = [
+            models.CheckConstraint(condition=Q(calls__gte=0), name="roll_up_mark_calls_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.calls} calls rolled up"
