@@ -33,6 +33,10 @@ app.conf.beat_schedule = {
         "task": "usage.tasks.roll_up_all_periods",
         "schedule": crontab(hour="1", minute="45"),
     },
+    "project billing periods": {
+        "task": "usage.tasks.compute_projections",
+        "schedule": timedelta(minutes=10),
+    },
     "renew subscriptions": {
         "task": "subscriptions.tasks.renew_subscriptions",
         "schedule": timedelta(minutes=1),

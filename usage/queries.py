@@ -23,6 +23,7 @@ from usage.models import (
     APIProviderPricing,
     APIUsageLog,
     BillingPeriod,
+    UsageProjection,
     UsageRollup,
     UsageSummary,
 )
@@ -156,6 +157,14 @@ def period_updated_at(account: Account, *, period: BillingPeriod) -> datetime | 
     summaries = UsageSummary.objects.filter(account=account, billing_period=period)
     latest: datetime | None = summaries.aggregate(latest=Max("updated_at"))["latest"]
     return latest
+
+
+def projection_of(account: Account, *, at: datetime) -> UsageProjection | None:
+    """What the billing period that holds the instant `at` was last projected to come to; None before that."""
+    projections = UsageProjection.objects.filter(
+        account=account, billing_period__period_start__lte=at, billing_period__period_end__gt=at
+    )
+    return projections.first()
 
 
 def all_time_by_provider(account: Account) -> dict[str, Totals]:

@@ -7,7 +7,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from usage import authorization, drift, partitions, periods, rollups
+from usage import authorization, drift, partitions, periods, projections, rollups
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +15,7 @@ DRIFT_CHECK_DAYS = 2
 EXPIRE_ACCOUNTS_AT_MOST = 1_000
 OPEN_ACCOUNTS_AT_MOST = 10_000
 ROLL_UP_ACCOUNTS_AT_MOST = 10_000
+PROJECT_PERIODS_AT_MOST = 10_000
 
 
 @shared_task
@@ -56,6 +57,14 @@ def roll_up_all_periods() -> None:
     """The same of every account that lacks anything, whatever period counts it."""
     rolled = rollups.roll_up(at=timezone.now(), limit=ROLL_UP_ACCOUNTS_AT_MOST, everything=True)
     logger.info("accounts rolled up from all periods: %s", rolled)
+
+
+@shared_task
+def compute_projections() -> None:
+    """Project what the open billing periods come to, those first whose projection is oldest."""
+    computed = projections.compute_due(at=timezone.now(), limit=PROJECT_PERIODS_AT_MOST)
+    if computed:
+        logger.info("billing periods projected: %s", computed)
 
 
 @shared_task

@@ -27,7 +27,7 @@ from subscriptions.api.budget_terms import (
 from subscriptions.budget_protection import budget_of
 from subscriptions.models import Budget, UserSubscription
 from subscriptions.queries import subscription_of
-from usage import limits, queries
+from usage import limits, projections, queries
 from usage.api.amounts import AmountField
 from usage.api.caller import account_read
 from usage.api.parameters import AccountQuery, read_query
@@ -39,7 +39,6 @@ from usage.rate_limits import of_states
 
 # Over these a limit is something to use up; over the others it is a rate or a bound.
 QUOTA_WINDOWS = (Window.DAY, Window.PERIOD)
-SECOND = timedelta(seconds=1)
 
 
 class BudgetSerializer(serializers.Serializer[Any]):
@@ -52,7 +51,8 @@ class BudgetSerializer(serializers.Serializer[Any]):
     days_remaining = serializers.IntegerField(help_text="The day in progress included.")
     projected_overage = AmountField(
         allow_null=True,
-        help_text="What the period will cost beyond the budget if it goes on as it has so far, in cents.",
+        help_text="What the period is expected to cost beyond the budget in the end, in cents: by the "
+        "account's weekdays, or before these are known if it goes on as it has so far.",
     )
 
 
@@ -106,11 +106,12 @@ class BillingLimitsView(APIView):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostSoFar:
-    """What the billing period in [start, end) has cost."""
+    """What the billing period in [start, end) has cost, and is expected to have cost in the end."""
 
     start: datetime
     end: datetime
     cost: Decimal
+    expected: Decimal
 
 
 def cost_so_far(account: Account, *, at: datetime) -> CostSoFar:
@@ -118,9 +119,14 @@ def cost_so_far(account: Account, *, at: datetime) -> CostSoFar:
     period = queries.period_at(account, at=at)
     if period is None:
         start, end = month_of(at)
-        return CostSoFar(start=start, end=end, cost=ZERO)
-    totals = queries.period_totals(account, period=period)
-    return CostSoFar(start=period.period_start, end=period.period_end, cost=totals.cost)
+        return CostSoFar(start=start, end=end, cost=ZERO, expected=ZERO)
+    cost = queries.period_totals(account, period=period).cost
+    return CostSoFar(
+        start=period.period_start,
+        end=period.period_end,
+        cost=cost,
+        expected=projections.cost_at_end(account, period=period, spent=cost, at=at),
+    )
 
 
 def billing_limits(
@@ -154,14 +160,8 @@ def _budget(budget: LimitState | None, *, cost: CostSoFar, at: datetime) -> dict
         "budget_utilization": percent_of(cost.cost, amount),
         # Whole days, the one in progress counted as one.
         "days_remaining": -((at - cost.end) // timedelta(days=1)),
-        "projected_overage": None if amount is None else max(_projected(cost, at=at) - amount, ZERO),
+        "projected_overage": None if amount is None else max(to_cents(cost.expected) - amount, ZERO),
     }
-
-
-def _projected(cost: CostSoFar, *, at: datetime) -> Decimal:
-    """What the period will have cost in the end at the rate at which it has so far, in cents."""
-    passed, whole = (int((moment - cost.start) / SECOND) for moment in (at, cost.end))
-    return to_cents(cost.cost * whole / passed) if passed else to_cents(cost.cost)
 
 
 def _quotas(states: Sequence[LimitState]) -> dict[str, dict[str, Any]]:

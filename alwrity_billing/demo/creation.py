@@ -34,7 +34,7 @@ from subscriptions.actors import Actor
 from subscriptions.core.invoices import InvoiceState
 from subscriptions.core.terms import BillingCycle
 from subscriptions.models import BillingHistory, SubscriptionPlan, UserSubscription
-from usage import keys, periods
+from usage import keys, periods, projections, rollups
 from usage.core.calendar import months_after
 from usage.core.errors import InvalidRequest, TrackingException
 from usage.ingest import ingest
@@ -87,6 +87,9 @@ def create(
         calls += _record_day(days_ago, made_at=record.made_at)
         progress(done, calls)
     _let_time_pass(since=_first_day(record.made_at), until=record.made_at)
+    # The clock would, minutes later; the first look at the demo shall find them.
+    rollups.roll_up(at=record.made_at, limit=len(CUSTOMERS), everything=True)
+    projections.compute_due(at=record.made_at, limit=len(CUSTOMERS))
     credentials_file.write(replace(record, finished=True), data_dir=data_dir)
     return Creation(len(CUSTOMERS), calls, days)
 

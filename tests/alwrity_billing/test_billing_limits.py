@@ -15,6 +15,8 @@ from tests.support.credentials import a_key
 from tests.support.posting import look
 from tests.support.recording import prepare, record
 from tests.support.subscribing import a_plan, subscribe
+from tests.support.usage_rows import a_day
+from usage import projections
 from usage.models import Account, LimitSource, Scope
 
 LIMITS = "/api/billing/limits"
@@ -173,7 +175,7 @@ def test_rates_and_spend_limits_are_those_of_all_calls(key: str) -> None:
 @pytest.mark.parametrize(("day", "left"), [(0, 30), (10, 20), (29.5, 1)])
 def test_the_day_in_progress_remains(day: float, left: int) -> None:
     start = datetime(2026, 3, 1, tzinfo=UTC)
-    cost = CostSoFar(start=start, end=start + timedelta(days=30), cost=Decimal(5))
+    cost = CostSoFar(start=start, end=start + timedelta(days=30), cost=Decimal(5), expected=Decimal(5))
 
     told = billing_limits([], cost=cost, at=start + timedelta(days=day))
 
@@ -191,6 +193,26 @@ def test_the_day_in_progress_remains(day: float, left: int) -> None:
 def test_the_rate_so_far_is_carried_to_the_end(key: str, tokens: int, overage: str) -> None:
     limit(a_limit("1", "cost"))
     record(an_event(input_tokens=tokens, output_tokens=0))
+
+    assert look(LIMITS, key=key).body["limits"]["projected_overage"] == overage
+
+
+@pytest.mark.parametrize(
+    ("tokens", "overage"),
+    [
+        # 1 USD on each of the last 14 days. Half of today and 16 days are left: 16.5 more to come.
+        (400_000, "7.5"),  # 1 + 16.5, of 10
+        (8_000_000, "26.5"),  # 20 + 16.5
+    ],
+)
+def test_an_account_whose_weekdays_are_known_is_expected_to_go_on_by_them(
+    acme: Account, key: str, tokens: int, overage: str
+) -> None:
+    limit(a_limit("10", "cost"))
+    for number in range(1, 15):
+        a_day(acme, day=NOW.date() - timedelta(days=number), cost="1")
+    record(an_event(input_tokens=tokens, output_tokens=0))
+    projections.compute_due(at=NOW, limit=1)
 
     assert look(LIMITS, key=key).body["limits"]["projected_overage"] == overage
 
@@ -264,10 +286,10 @@ class TestPlan:
         assert look(LIMITS, key=key).body["overage_protection"]["max_monthly_cost"] == "10"
 
 
-def test_it_takes_six_queries(key: str, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_it_takes_seven_queries(key: str, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     limit(a_limit(5), a_limit("1", "cost"))
     look(LIMITS, key=key)
 
-    # The key, all limits, the period and its totals, the budget, the subscription.
-    with django_assert_num_queries(6):
+    # The key, all limits, the period, its totals and its projection, the budget, the subscription.
+    with django_assert_num_queries(7):
         assert look(LIMITS, key=key).status == 200

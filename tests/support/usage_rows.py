@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +13,14 @@ from usage.models import (
     APIUsageLog,
     BillingPeriod,
     PriceSource,
+    UsageDayRollup,
     UsageRollup,
     UsageSummary,
 )
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 APRIL = datetime(2026, 4, 1, tzinfo=UTC)
+TODAY = NOW.date()
 
 
 def a_period(account: Account, *, start: datetime = MARCH, end: datetime = APRIL) -> BillingPeriod:
@@ -56,6 +58,18 @@ def a_rollup(
         provider=provider,
         model=model,
         team=team,
+        **_amounts(totals),
+    )
+
+
+def a_day(account: Account, *, day: date = TODAY, model: str = "gpt-4o", **totals: Any) -> UsageDayRollup:
+    """One call on that day unless `totals` say otherwise."""
+    return UsageDayRollup.objects.create(
+        account=account,
+        day=day,
+        dimensions_hash=uuid.uuid5(uuid.NAMESPACE_DNS, model),
+        provider="openai",
+        model=model,
         **_amounts(totals),
     )
 

@@ -15,6 +15,7 @@ from usage.models.limits import (
 )
 from usage.models.moves import MovedAccount
 from usage.models.prices import APIProviderPricing, HeldPrice, PriceSource
+from usage.models.projections import ProjectionMethod, UsageProjection
 from usage.models.surcharges import Surcharge
 from usage.models.totals import (
     BillingPeriod,
@@ -44,6 +45,7 @@ __all__ = [
     "Member",
     "MovedAccount",
     "PriceSource",
+    "ProjectionMethod",
     "Role",
     "RollUpMark",
     "Scope",
@@ -51,6 +53,7 @@ __all__ = [
     "UsageDayRollup",
     "UsageLimit",
     "UsageMonthRollup",
+    "UsageProjection",
     "UsageRollup",
     "UsageSummary",
     "Window",
