@@ -4,25 +4,16 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group, User
-from django_celery_beat import models as beat
 from django_celery_results.models import GroupResult, TaskResult
 from rest_framework_api_key.models import APIKey
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from alwrity_billing import admin_clock as admin_clock
 from usage.admin.base import ReadOnlyAdmin
 
 # Keys are usage.ApiKey; the stock table opens nothing here.
 admin.site.unregister(APIKey)
-# The schedule stands in alwrity_billing/celery.py, which would overwrite an edit on the next start.
-for schedule in (
-    beat.PeriodicTask,
-    beat.IntervalSchedule,
-    beat.CrontabSchedule,
-    beat.SolarSchedule,
-    beat.ClockedSchedule,
-):
-    admin.site.unregister(schedule)
 admin.site.unregister([User, Group, TaskResult, GroupResult])
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django_celery_results.models import TaskResult
 
-from alwrity_billing import admin_money
+from alwrity_billing import admin_money, clock
 from alwrity_billing.dashboard.figures import usd
 from subscriptions import business
 from subscriptions.business import PlanShare
@@ -79,6 +79,12 @@ def _figures(
             "value": f"{HeldPrice.objects.filter(state=HeldPrice.State.WAITING).count():,}",
             "about": "Refreshed prices that moved too far and wait for somebody.",
             "href": reverse("admin:usage_heldprice_changelist"),
+        },
+        {
+            "title": "Clock",
+            "value": clock.summary(clock.entries(at=at)),
+            "about": "Whether what happens by itself does so when it should.",
+            "href": reverse("admin:alwrity_billing_taskstanding_changelist"),
         },
         {
             "title": "Failed tasks, 24 hours",

@@ -84,6 +84,7 @@ NAVIGATION = [
         "title": "System",
         "separator": True,
         "items": [
+            _page("Clock", "schedule", "alwrity_billing", "taskstanding"),
             _page("Failed tasks", "error", "django_celery_results", "taskresult"),
             _page("Staff and users", "person", "auth", "user"),
             _page("Roles", "badge", "auth", "group"),

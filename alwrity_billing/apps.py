@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
@@ -15,3 +17,5 @@ class ProjectConfig(AppConfig):
         ours = [config for config in apps.get_app_configs() if config.label in roles.OUR_APPS]
         last = [config for config in ours if config.models_module is not None][-1]
         post_migrate.connect(roles.bring_up_to_date, sender=last)
+        # It needs the models, and this module is read before there are any.
+        import_module("alwrity_billing.task_standings").listen()

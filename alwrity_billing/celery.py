@@ -1,4 +1,8 @@
-"""The Celery application, and the one table of everything that happens by itself."""
+"""The Celery application, and the one table of everything that happens by itself.
+
+Beat takes it over into the database, where staff may change when each entry runs (`alwrity_billing.beat`). A
+task takes nothing, calls one operation, may run twice and at once, and returns how many rows it did.
+"""
 
 import os
 from datetime import timedelta
@@ -104,5 +108,9 @@ app.conf.beat_schedule = {
     "check totals against the log": {
         "task": "usage.tasks.check_recent_totals",
         "schedule": crontab(hour="2", minute="15"),
+    },
+    "forget old failures of tasks": {
+        "task": "alwrity_billing.tasks.prune_task_results",
+        "schedule": crontab(hour="4", minute="0"),
     },
 }

@@ -12,8 +12,13 @@ from django.db.models import Q
 
 VIEWER, SUPPORT, BILLING_MANAGER = "Viewer", "Support", "Billing manager"
 OUR_APPS = ("usage", "subscriptions", "alerts", "alwrity_billing")
-# Failed tasks are worth a look to all of staff.
-LOOKED_AT = ("django_celery_results.view_taskresult",)
+# Failed tasks are worth a look to all of staff, and so is the clock.
+LOOKED_AT = (
+    "django_celery_results.view_taskresult",
+    "django_celery_beat.view_periodictask",
+    "django_celery_beat.view_intervalschedule",
+    "django_celery_beat.view_crontabschedule",
+)
 
 # What a role adds to the one before it.
 ADDS: Mapping[str, tuple[str, ...]] = {
@@ -49,6 +54,11 @@ ADDS: Mapping[str, tuple[str, ...]] = {
         "subscriptions.change_usersubscription",
         # All that may be done about invoices, credits, whom they go to, and what got stuck.
         "subscriptions.settle_billinghistory",
+        # When what happens by itself does, and having it happen now.
+        "alwrity_billing.run_taskstanding",
+        "django_celery_beat.change_periodictask",
+        "django_celery_beat.add_intervalschedule",
+        "django_celery_beat.add_crontabschedule",
     ),
 }
 

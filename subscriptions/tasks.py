@@ -1,4 +1,6 @@
-"""What subscriptions do by themselves. Each task calls one operation and is safe to run twice at once."""
+"""What subscriptions do by themselves. Each task calls one operation, is safe to run twice at once, and
+returns how many rows it did.
+"""
 
 import logging
 from collections.abc import Callable
@@ -22,91 +24,95 @@ TAXED_AT_MOST = 200
 
 
 @shared_task
-def renew_subscriptions() -> None:
+def renew_subscriptions() -> int:
     """End the terms and trials that are over: renew, change as scheduled, cancel or expire."""
-    _report("terms ended", renewals.renew_due(at=timezone.now(), limit=AT_MOST))
+    return _report("terms ended", renewals.renew_due(at=timezone.now(), limit=AT_MOST))
 
 
 @shared_task
-def resume_subscriptions() -> None:
+def resume_subscriptions() -> int:
     """Resume what was paused until now."""
-    _report("subscriptions resumed", renewals.resume_due(at=timezone.now(), limit=AT_MOST))
+    return _report("subscriptions resumed", renewals.resume_due(at=timezone.now(), limit=AT_MOST))
 
 
 @shared_task
-def pause_exhausted_subscriptions() -> None:
+def pause_exhausted_subscriptions() -> int:
     """Pause what has used up its included usage, where the plan says so."""
-    _report("subscriptions paused", renewals.pause_exhausted(at=timezone.now(), limit=AT_MOST))
+    return _report("subscriptions paused", renewals.pause_exhausted(at=timezone.now(), limit=AT_MOST))
 
 
 @shared_task
-def expire_limit_overrides() -> None:
+def expire_limit_overrides() -> int:
     """End the overrides that are over."""
-    _report("overrides ended", renewals.expire_overrides(at=timezone.now(), limit=AT_MOST))
+    return _report("overrides ended", renewals.expire_overrides(at=timezone.now(), limit=AT_MOST))
 
 
 @shared_task
-def protect_budgets() -> None:
+def protect_budgets() -> int:
     """Let go of what budgets slowed down or paused for a billing period that is over."""
-    _report("budgets seen to", budgets.protect_due(at=timezone.now(), limit=AT_MOST))
+    return _report("budgets seen to", budgets.protect_due(at=timezone.now(), limit=AT_MOST))
 
 
 @shared_task
-def roll_out_plan_versions() -> None:
+def roll_out_plan_versions() -> int:
     """Give subscribers the plan versions that staff want them to have at once."""
-    _report("plan versions applied", rollouts.advance(at=timezone.now(), limit=AT_MOST))
+    return _report("plan versions applied", rollouts.advance(at=timezone.now(), limit=AT_MOST))
 
 
 @shared_task
-def invoice_subscription_changes() -> None:
+def invoice_subscription_changes() -> int:
     """Invoice what starts, upgrades and resumptions cost at once, and let Stripe hear of it."""
     written = month_close.invoice_changes(at=timezone.now(), limit=AT_MOST)
     _report("invoices of changes", written)
     if written:
         _tell_stripe()
+    return written
 
 
 @shared_task
-def close_billing_periods() -> None:
+def close_billing_periods() -> int:
     """Close the billing periods that are over, and finalize what a killed run left as a draft."""
     at = timezone.now()
-    _report("drafts finalized", month_close.finalize_drafts(at=at, limit=AT_MOST))
-    _report("billing periods closed", month_close.close_due(at=at, limit=AT_MOST))
+    finalized = _report("drafts finalized", month_close.finalize_drafts(at=at, limit=AT_MOST))
+    return finalized + _report("billing periods closed", month_close.close_due(at=at, limit=AT_MOST))
 
 
 @shared_task
-def expire_credits() -> None:
+def expire_credits() -> int:
     """Expire the credits that are over."""
-    _report("credits expired", credits.expire_due(at=timezone.now(), limit=AT_MOST))
+    return _report("credits expired", credits.expire_due(at=timezone.now(), limit=AT_MOST))
 
 
 @shared_task
-def tax_drafts() -> None:
+def tax_drafts() -> int:
     """Have Stripe compute the tax of drafts, finalize them, and let Stripe hear of it."""
     if not settings.STRIPE_TAX:
-        return
+        return 0
     taxed = tax.compute_due(at=timezone.now(), limit=TAXED_AT_MOST)
     _report("drafts taxed", taxed)
     if taxed:
         soon(push_to_stripe)
+    return taxed
 
 
 @shared_task
-def push_to_stripe() -> None:
+def push_to_stripe() -> int:
     """Let Stripe hear of what is due: invoices, payments, credit notes, who is invoiced."""
-    if settings.STRIPE_MODE != "off":
-        _report("rows pushed to Stripe", _one_by_one(push.push_due))
+    if settings.STRIPE_MODE == "off":
+        return 0
+    return _report("rows pushed to Stripe", _one_by_one(push.push_due))
 
 
 @shared_task
-def process_stripe_events() -> None:
+def process_stripe_events() -> int:
     """Process the webhooks that wait, and let Stripe hear of what follows from them."""
     if settings.STRIPE_MODE == "off":
-        return
+        return 0
     processed = _one_by_one(inbox.process_due)
     _report("events of Stripe's", processed)
     if processed:
         _tell_stripe()
+    return processed
 
 
 def soon(task: Any) -> None:
@@ -138,6 +144,7 @@ def _one_by_one(operation: Callable[..., int]) -> int:
     return count
 
 
-def _report(what: str, count: int) -> None:
+def _report(what: str, count: int) -> int:
     if count:
         logger.info("%s: %s", what, count)
+    return count

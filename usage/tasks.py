@@ -1,4 +1,6 @@
-"""What the usage app does by itself. Each task calls one operation and is safe to run twice."""
+"""What the usage app does by itself. Each task calls one operation, is safe to run twice at once, and returns
+how many rows it did.
+"""
 
 import logging
 from datetime import timedelta
@@ -19,56 +21,62 @@ PROJECT_PERIODS_AT_MOST = 10_000
 
 
 @shared_task
-def make_log_partitions() -> None:
+def make_log_partitions() -> int:
     """Make the log's partitions of this month and the configured ones ahead; warn of rows without one."""
     made = partitions.ensure_ahead(at=timezone.now(), months=settings.LOG_PARTITIONS_AHEAD_MONTHS)
     stray = partitions.default_rows()
     logger.info("log partitions made: %s", ", ".join(made) or "none")
     if stray:
         logger.error("the default partition of the usage log holds %s rows or more", stray)
+    return len(made)
 
 
 @shared_task
-def expire_holds() -> None:
+def expire_holds() -> int:
     """Give back the holds past their deadline that no later authorization of their account has reclaimed."""
     expired = authorization.expire(at=timezone.now(), limit=EXPIRE_ACCOUNTS_AT_MOST)
     if expired:
         logger.info("holds expired: %s", expired)
+    return expired
 
 
 @shared_task
-def open_billing_periods() -> None:
+def open_billing_periods() -> int:
     """Open the billing periods that began without any usage, so that an account's periods have no gap."""
     made = periods.open_missing(at=timezone.now(), limit=OPEN_ACCOUNTS_AT_MOST)
     if made:
         logger.info("billing periods opened: %s", made)
+    return made
 
 
 @shared_task
-def roll_up_days() -> None:
+def roll_up_days() -> int:
     """Bring the days and months of the accounts whose usage moved up to date with their hours."""
     rolled = rollups.roll_up(at=timezone.now(), limit=ROLL_UP_ACCOUNTS_AT_MOST)
     if rolled:
         logger.info("accounts rolled up: %s", rolled)
+    return rolled
 
 
 @shared_task
-def roll_up_all_periods() -> None:
+def roll_up_all_periods() -> int:
     """The same of every account that lacks anything, whatever period counts it."""
     rolled = rollups.roll_up(at=timezone.now(), limit=ROLL_UP_ACCOUNTS_AT_MOST, everything=True)
     logger.info("accounts rolled up from all periods: %s", rolled)
+    return rolled
 
 
 @shared_task
-def compute_projections() -> None:
+def compute_projections() -> int:
     """Project what the open billing periods come to, those first whose projection is oldest."""
     computed = projections.compute_due(at=timezone.now(), limit=PROJECT_PERIODS_AT_MOST)
     if computed:
         logger.info("billing periods projected: %s", computed)
+    return computed
 
 
 @shared_task
-def check_recent_totals() -> None:
+def check_recent_totals() -> int:
     """Compare the totals of the last days with the log, and limits with it and the open holds.
 
     A difference is a bug and logged as an error.
@@ -80,3 +88,4 @@ def check_recent_totals() -> None:
             "%s of account %s drifted (%s): %s", each.kind, each.account_id, each.key, each.differences
         )
     logger.info("totals checked: %s drifted", len(found))
+    return len(found)

@@ -14,7 +14,7 @@ ALTER TABLE usage_roll_up_marks SET (fillfactor = 70);
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0009_periods_by_end'),
+        ('usage', '0010_moved_accounts'),
     ]
 
     operations = [
