@@ -9,7 +9,14 @@ from datetime import timedelta
 
 from celery import Celery
 from celery.schedules import crontab
+from kombu.transport import TRANSPORT_ALIASES
 
+# Of kombu's own a worker ends when its broker does.
+TRANSPORT_ALIASES |= {
+    "filesystem": "alwrity_billing.folder_broker:Transport",
+    "redis": "alwrity_billing.redis_broker:Transport",
+    "rediss": "alwrity_billing.redis_broker:Transport",
+}
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alwrity_billing.settings")
 
 app = Celery("alwrity_billing")

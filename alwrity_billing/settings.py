@@ -88,7 +88,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
 if EMBEDDED_BROKER:
     CELERY_BROKER_URL = "filesystem://localhost"
     CELERY_BROKER_TRANSPORT_OPTIONS = embedded.broker_folders(DATA_DIR)
+elif CELERY_BROKER_URL.startswith("redis"):
+    # A request that wakes a worker does not wait for a broker that is gone.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Worker and beat wait for a broker that is away, however long; whoever publishes tries once more and goes on.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
 # Results are of no interest, failures are: they are kept for staff to see, and for a month.
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_TASK_IGNORE_RESULT = True

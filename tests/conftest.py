@@ -9,7 +9,6 @@ before this file has prepared the environment.
 import os
 import shutil
 import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,15 +17,14 @@ from typing import Any
 import django
 import psycopg
 import pytest
-import redis
 from django.conf import settings
 from psycopg import sql
 
 from alwrity_billing import embedded
 from subscriptions.stripe.simulator.server import Simulator
+from tests.support.redis_server import Redis
 
 PROJECT = Path(__file__).resolve().parent.parent
-REDIS_START_TIMEOUT_S = 10
 LONGEST = ("tests/test_benchmarks.py", "tests/scenarios/test_a_year_of_subscriptions.py")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -93,27 +91,21 @@ def at_stripe(tmp_path: Path, settings: Any) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[str]:
-    """The URL of a redis-server of the test's own; the test is skipped where it is not installed."""
+def redis_process(tmp_path: Path) -> Iterator[Redis]:
+    """A redis-server of the test's own, running; the test is skipped where it is not installed."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("needs redis-server")
-    port = free_port()
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-    try:
-        url = f"redis://127.0.0.1:{port}/0"
-        wait_for_redis(url)
-        yield url
-    finally:
-        server.kill()
-        server.wait()
+    server = Redis(program, port=free_port(), folder=tmp_path)
+    server.start()
+    yield server
+    server.kill()
 
 
-def wait_for_redis(url: str) -> None:
-    retry = redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), retries=REDIS_START_TIMEOUT_S * 20)
-    with redis.Redis.from_url(url, retry=retry, retry_on_error=[redis.ConnectionError]) as client:
-        client.ping()
+@pytest.fixture
+def redis_server(redis_process: Redis) -> str:
+    """The URL of a redis-server of the test's own; the test is skipped where it is not installed."""
+    return redis_process.url
 
 
 def free_port() -> int:

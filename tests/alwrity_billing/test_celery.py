@@ -1,9 +1,5 @@
 """A real worker on a real broker: what is sent is done; and beat, which stores its table for staff to see."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,28 +10,14 @@ from django_celery_beat.models import PeriodicTask
 
 from alwrity_billing import embedded
 from alwrity_billing.celery import app
-from tests.support.database import address
-from tests.support.processes import PROJECT, environment, wait_until
+from tests.support.celery_processes import running
+from tests.support.processes import wait_until
 from usage import partitions
 
 START_TIMEOUT_S = 40
 TASK = "usage.tasks.make_log_partitions"
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@contextmanager
-def running(*arguments: str, data_dir: Path, broker: str) -> Iterator["subprocess.Popen[bytes]"]:
-    command = [sys.executable, "-m", "celery", "--app", "alwrity_billing", *arguments]
-    variables = environment(data_dir, DATABASE_URL=address(), CELERY_BROKER_URL=broker)
-    process = subprocess.Popen(
-        command, cwd=PROJECT, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def sender(*, data_dir: Path, broker: str) -> Celery:

@@ -1,0 +1,41 @@
+"""The broker made of folders, which survives that somebody empties or deletes them.
+
+kombu's own reads a folder that is gone as an error of the program, and a worker ends of it. Messages are only
+wake-ups: whatever was in the folder is sent again by beat.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from kombu.transport import filesystem
+
+
+class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
+    """kombu's, which makes its folders again before it looks into them."""
+
+    def _get(self, queue: str) -> Any:
+        self._make_folders()
+        return super()._get(queue)
+
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
+        self._make_folders()
+        super()._put(queue, payload, **kwargs)
+
+    def _size(self, queue: str) -> int:
+        self._make_folders()
+        return int(super()._size(queue))
+
+    def _queue_bind(self, *binding: Any) -> None:
+        self._make_folders()
+        super()._queue_bind(*binding)
+
+    def _make_folders(self) -> None:
+        for folder in (self.data_folder_in, self.data_folder_out, self.control_folder):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+
+
+class Transport(filesystem.Transport):  # type: ignore[misc]
+    """kombu's, for which a folder that cannot be read is a connection that is lost, and made again."""
+
+    Channel = Channel
+    connection_errors = (*filesystem.Transport.connection_errors, OSError)
