@@ -53,8 +53,9 @@ def all_of(account: Account | None, *, at: datetime) -> list[AlertChannel]:
 
 
 def active_of(account: Account | None, *, at: datetime) -> list[AlertChannel]:
-    """Those that alerts are delivered to now."""
-    return [channel for channel in all_of(account, at=at) if channel.state == ChannelState.ACTIVE]
+    """Those that alerts are delivered to now; a kind of channel that this installation lacks is none."""
+    known = [channel for channel in all_of(account, at=at) if channel.kind in CHANNELS]
+    return [channel for channel in known if channel.state == ChannelState.ACTIVE]
 
 
 def has_address(channel: AlertChannel) -> bool:

@@ -13,6 +13,7 @@ from alerts.core.thresholds import DEFAULT_LIMIT_THRESHOLDS
 from alerts.models import AlertSettings, EmailMode, MemberAlertSettings, MutedAlert
 from subscriptions import budgets
 from subscriptions.budget_protection import budget_of
+from subscriptions.models import UserSubscription
 from subscriptions.queries import subscription_of
 from usage.core.errors import InvalidRequest
 from usage.models import Account, Member, Role
@@ -64,12 +65,23 @@ def email_mode(member: Member) -> EmailMode:
     return _default_mode(member) if chosen is None else EmailMode(chosen.email)
 
 
+def mode_of(member: Member) -> EmailMode:
+    """The same, of a member who was read with their settings."""
+    if hasattr(member, "alert_settings"):
+        return EmailMode(member.alert_settings.email)
+    return _default_mode(member)
+
+
 def limit_thresholds_of(account: Account) -> Sequence[int]:
     """In percent, when people are told of the account's limits: as they chose, else as the plan says."""
     chosen = AlertSettings.objects.filter(account=account).first()
     if chosen is not None and chosen.limit_thresholds is not None:
         return list(chosen.limit_thresholds)
-    subscription = subscription_of(account)
+    return plan_thresholds(subscription_of(account))
+
+
+def plan_thresholds(subscription: UserSubscription | None) -> Sequence[int]:
+    """In percent, when people are told of limits unless they chose otherwise."""
     if subscription is not None:
         return list(subscription.plan_version.alert_thresholds)
     return DEFAULT_LIMIT_THRESHOLDS
@@ -145,13 +157,7 @@ def _check_wanted(wanted: Mapping[str, Sequence[str]]) -> None:
 def _members_by_email(account: Account) -> list[tuple[int, str, EmailMode]]:
     members = Member.objects.filter(account=account, user__is_active=True).exclude(user__email="")
     return [
-        (
-            member.pk,
-            member.user.email,
-            EmailMode(member.alert_settings.email)
-            if hasattr(member, "alert_settings")
-            else _default_mode(member),
-        )
+        (member.pk, member.user.email, mode_of(member))
         for member in members.select_related("user", "alert_settings").order_by("pk")
     ]
 

@@ -5,8 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import uuid_utils.compat
+
 from alerts import evaluation
-from alerts.models import AlertChannel, AlertDelivery, UsageAlert
+from alerts.models import AlertChannel, AlertDelivery, DeliveryState, UsageAlert
 from tests.support.cast import NOW, an_event
 from tests.support.recording import record
 from usage import limits
@@ -73,13 +75,49 @@ def deliveries(**filters: Any) -> list[AlertDelivery]:
     )
 
 
+def an_alert(account: Account | None, title: str = "80 % of calls used", **fields: Any) -> UsageAlert:
+    """A warning that 8 of 10 calls are used, as if it had just been raised; nobody was told of it."""
+    number = UsageAlert.objects.count()
+    facts = {"used": "8 calls", "amount": "10 calls", "percent": "80 %", "remaining": "2 calls"}
+    return UsageAlert.objects.create(
+        **{
+            "account": account,
+            "rule": "limit_threshold",
+            "key": f"calls|{number}",
+            "subject": "calls",
+            "severity": "warning",
+            "title": title,
+            "message": "8 of 10 calls are used this billing period (calls).",
+            "path": "/alerts/",
+            "payload": {"facts": facts, "recovery": None},
+            "is_lasting": True,
+            "created_at": NOW,
+            **fields,
+        }
+    )
+
+
+def a_delivery(alert: UsageAlert, channel: AlertChannel, **fields: Any) -> AlertDelivery:
+    """A delivery of the alert that waits for its first attempt, unless `fields` say otherwise."""
+    state = fields.get("state", DeliveryState.WAITING)
+    times = {
+        DeliveryState.WAITING: {"next_attempt_at": NOW},
+        DeliveryState.SENT: {"sent_at": NOW},
+        DeliveryState.PARKED: {"error": "503 Service Unavailable"},
+    }
+    made = {"id": uuid_utils.compat.uuid7(), "account": alert.account, "created_at": NOW}
+    return AlertDelivery.objects.create(alert=alert, channel=channel, **{**made, **times[state], **fields})
+
+
 def channel_of(account: Account | None, kind: str) -> AlertChannel:
     return AlertChannel.objects.get(account=account, kind=kind)
 
 
 __all__ = [
     "LimitMode",
+    "a_delivery",
     "a_limit",
+    "an_alert",
     "channel_of",
     "deliveries",
     "limited",
