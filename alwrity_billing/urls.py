@@ -19,5 +19,6 @@ urlpatterns = [
     path("api/billing/limits", BillingLimitsView.as_view(), name="billing-limits"),
     path("api/", include("subscriptions.api.urls")),
     path("api/", include("usage.api.urls")),
+    path("api/", include("alerts.api.urls")),
     path("", include("alwrity_billing.dashboard.urls")),
 ]

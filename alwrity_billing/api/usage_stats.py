@@ -16,6 +16,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from alerts import queries as alert_queries
+from alerts.api.alerts import AlertSerializer, alert_fields
 from subscriptions.api.terms import Terms
 from subscriptions.api.terms import terms_of as subscription_terms
 from subscriptions.models import Tier
@@ -27,11 +29,12 @@ from usage.api.known_limits import LimitAmounts, LimitBarsSerializer, bars, limi
 from usage.api.names import under_known_names
 from usage.api.parameters import MonthField, read_query
 from usage.core.money import ZERO
-from usage.models import Account
+from usage.models import Account, BillingPeriod
 from usage.queries import NOTHING, Totals
 
 WARNING_PERCENT = 80
 REACHED_PERCENT = 100
+MAX_ALERTS = 20
 
 
 def terms_of(account: Account) -> Terms:
@@ -39,9 +42,14 @@ def terms_of(account: Account) -> Terms:
     return subscription_terms(subscription_of(account))
 
 
-def alerts_of(_account: Account) -> list[dict[str, Any]]:
-    """The account's latest alerts. Nobody is alerted of anything, so there are none."""
-    return []
+def alerts_of(account: Account, *, period: BillingPeriod | None, at: datetime) -> list[dict[str, Any]]:
+    """The latest of what the account was told of in the period, the unread first; without a period, in the
+    calendar month of `at`.
+    """
+    start = period.period_start if period else queries.start_of(at, interval="month")
+    end = period.period_end if period else queries.next_start(start, interval="month")
+    alerts = alert_queries.latest_alerts(account, start=start, end=end, at_most=MAX_ALERTS)
+    return [alert_fields(alert) for alert in alerts]
 
 
 class UsageStatsQuery(serializers.Serializer[Any]):
@@ -65,24 +73,6 @@ class ProviderFiguresSerializer(serializers.Serializer[Totals]):
     cost = NumberField()
 
 
-class AlertSerializer(serializers.Serializer[Any]):
-    """Fields that are not required are absent rather than null."""
-
-    id = serializers.IntegerField()
-    type = serializers.CharField()
-    threshold_percentage = serializers.IntegerField()
-    provider = serializers.CharField(required=False)
-    title = serializers.CharField()
-    message = serializers.CharField()
-    severity = serializers.ChoiceField(choices=["info", "warning", "error"])
-    is_sent = serializers.BooleanField()
-    sent_at = serializers.DateTimeField(required=False)
-    is_read = serializers.BooleanField()
-    read_at = serializers.DateTimeField(required=False)
-    billing_period = serializers.CharField()
-    created_at = serializers.DateTimeField()
-
-
 class UsageStatsSerializer(serializers.Serializer[Any]):
     billing_period = serializers.CharField(help_text="The month the billing period starts in, YYYY-MM.")
     usage_status = serializers.ChoiceField(
@@ -99,7 +89,9 @@ class UsageStatsSerializer(serializers.Serializer[Any]):
         child=ProviderFiguresSerializer(),
         help_text="Every provider we meter. metaphor and exa are one provider under two names.",
     )
-    alerts = AlertSerializer(many=True)
+    alerts = AlertSerializer(
+        many=True, help_text=f"Of this billing period, the unread first, then the newest; up to {MAX_ALERTS}."
+    )
     usage_percentages = serializers.DictField(
         child=serializers.FloatField(),
         help_text="Percent of each provider's calls limit (<provider>_calls) and of the cost limit (cost); 0 "
@@ -141,7 +133,7 @@ def usage_stats(account: Account, *, month: tuple[int, int] | None, at: datetime
     return {
         "billing_period": f"{start:%Y-%m}",
         "last_updated": updated_at or at,
-        "alerts": alerts_of(account),
+        "alerts": alerts_of(account, period=period, at=start),
         **_usage(billed),
         **_standing(billed, terms=terms_of(account), limits=limits_of(account, at=at)),
     }

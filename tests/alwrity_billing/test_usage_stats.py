@@ -9,18 +9,26 @@ import time_machine
 from pytest_django import DjangoAssertNumQueries
 
 from alwrity_billing.api.usage_stats import usage_percentages, usage_status
+from tests.support.alerting import an_alert
 from tests.support.authorizing import a_limit, limit
 from tests.support.cast import NOW, a_member, a_user, an_account
 from tests.support.contract import ask
 from tests.support.credentials import a_key
+from tests.support.invoices import APRIL
 from tests.support.subscribing import a_plan, subscribe
 from tests.support.usage_rows import MARCH, a_period, a_summary
 from usage.api.known_limits import LIMIT_NAMES
-from usage.models import LimitSource
+from usage.models import Account, LimitSource
 from usage.providers import PROVIDERS
 from usage.queries import Totals
 
 STATS = "/api/subscription/usage/acme"
+HOUR, MOMENT = timedelta(hours=1), timedelta(microseconds=1)
+
+
+def told(account: Account, **query: str) -> list[str]:
+    """The titles of the alerts in the account's statistics."""
+    return [alert["title"] for alert in ask(STATS, key=a_key(account).plain, query=query).data["alerts"]]
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +99,51 @@ class TestUsage:
 
         data = ask(STATS, user=a_member(march.account)).data
         assert data["last_updated"] == "2026-03-01T01:00:00Z"
+
+
+@pytest.mark.django_db
+class TestAlerts:
+    def test_what_was_told_in_the_period_is_told_the_unread_first_then_the_newest(self) -> None:
+        march = a_period(an_account())
+        an_alert(march.account, "unread")
+        an_alert(march.account, "read first", read_at=NOW + HOUR)
+        an_alert(march.account, "read last", read_at=NOW)
+        an_alert(march.account, "unread too")
+        an_alert(an_account("globex"), "of others")
+
+        assert told(march.account) == ["unread too", "unread", "read last", "read first"]
+
+    def test_what_was_told_in_other_periods_is_left_out(self) -> None:
+        march = a_period(an_account())
+        for title, created_at in (
+            ("before", MARCH - MOMENT), ("first", MARCH), ("last", APRIL - MOMENT), ("after", APRIL)
+        ):  # fmt: skip
+            an_alert(march.account, title, created_at=created_at)
+
+        assert told(march.account) == ["last", "first"]
+
+    def test_an_account_without_a_period_is_told_the_months(self) -> None:
+        acme = an_account()
+        an_alert(acme, "in February", created_at=MARCH - MOMENT)
+        an_alert(acme, "in March")
+
+        assert told(acme) == ["in March"]
+        assert told(acme, billing_period="2026-02") == ["in February"]
+
+    def test_twenty_are_told_at_most(self) -> None:
+        acme = an_account()
+        for number in range(21):
+            an_alert(acme, str(number))
+
+        assert told(acme) == [str(number) for number in range(20, 0, -1)]
+
+    def test_an_alert_is_told_as_in_the_inbox(self) -> None:
+        acme = an_account()
+        an_alert(acme, provider="openai")
+        alice = a_member(acme)
+
+        told = ask(STATS, user=alice).data["alerts"]
+        assert told == ask("/api/subscription/alerts/acme", user=alice).data["alerts"]
 
 
 @pytest.mark.django_db
@@ -235,8 +288,8 @@ class TestAccess:
             a_summary(march, provider=provider)
         key = a_key(march.account).plain
 
-        # The period, its providers, when it was updated, limits, the subscription; the others verify the key
-        # and note its use.
-        with django_assert_max_num_queries(7):
+        # The period, its providers, when it was updated, alerts, limits, the subscription; the others verify
+        # the key and note its use.
+        with django_assert_max_num_queries(8):
             answer = ask(STATS, key=key)
         assert answer.data["total_calls"] == len(PROVIDERS)
