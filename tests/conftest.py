@@ -48,6 +48,8 @@ if not os.environ.get("DATABASE_URL"):
         server.execute("SELECT pg_reload_conf()")
 
 django.setup()
+# Its fixtures; it needs Django.
+pytest_plugins = ["tests.support.channel_kinds"]
 # People are made in many tests; a hash that is slow on purpose would be most of the suite's time.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
