@@ -8,7 +8,6 @@ from django.urls import reverse
 from alerts import added_addresses, alert_mails, mailing, recipient_tokens
 from alerts.added_addresses import AddedAddress
 from alerts.links import absolute
-from alerts.models import AlertChannel, ChannelState
 from alerts.recipient_tokens import UnknownToken
 
 PURPOSE = "alerts.confirming"
@@ -33,12 +32,6 @@ def read(token: str) -> AddedAddress:
         raise UnknownToken
     recipient_tokens.check(token, purpose=PURPOSE, email=address.email)
     return address
-
-
-def confirm(address: AddedAddress) -> None:
-    """Let alerts be sent there; one that was switched off meanwhile stays so."""
-    waiting = AlertChannel.objects.filter(pk=address.channel.pk, state=ChannelState.UNCONFIRMED)
-    waiting.update(state=ChannelState.ACTIVE)
 
 
 def send_confirmation(email: str, *, account_name: str, link: str, at: datetime) -> None:

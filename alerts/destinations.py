@@ -9,14 +9,14 @@ import msgspec
 from django.db import transaction
 from django.db.models import QuerySet
 
-from alerts import sealing
+from alerts import sealing, unsubscribe_links
 from alerts.channels import CHANNELS
 from alerts.channels.base import Address
 from alerts.core.messages import Destination
 from alerts.links import absolute
 from alerts.models import AlertChannel, AlertDelivery, ChannelState, DeliveryState
 from usage.core.errors import Conflict, InvalidRequest
-from usage.models import Account
+from usage.models import Account, Member
 
 MOST_CHANNELS = 20
 SECRET_BYTES = 32
@@ -171,11 +171,25 @@ def rotate_secret(channel: AlertChannel, *, at: datetime) -> str:
 
 def destination_of(channel: AlertChannel, recipient: str, *, at: datetime) -> Destination:
     """Where the channel delivers to now. Raises sealing.Unreadable."""
+    address = recipient or (sealing.unseal(channel.sealed_address) if has_address(channel) else "")
     return Destination(
-        address=recipient or (sealing.unseal(channel.sealed_address) if has_address(channel) else ""),
+        address=address,
         secrets=tuple(each.secret for each in _secrets(channel) if each.until is None or each.until > at),
         settings_link="" if channel.account_id is None else absolute(SETTINGS_PATH),
+        unsubscribe_link=_unsubscribe_link(channel, address),
     )
+
+
+def _unsubscribe_link(channel: AlertChannel, email: str) -> str:
+    if channel.kind != MEMBERS:
+        return ""
+    if not is_of_members(channel):
+        return unsubscribe_links.link_for(unsubscribe_links.channel_token(channel.pk, email=email))
+    members = Member.objects.filter(account=channel.account_id, user__email=email).order_by("pk")
+    member_id = members.values_list("pk", flat=True).first()
+    if member_id is None:
+        return ""
+    return unsubscribe_links.link_for(unsubscribe_links.member_token(member_id, email=email))
 
 
 def _of(account: Account | None) -> "QuerySet[AlertChannel]":

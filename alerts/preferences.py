@@ -11,7 +11,7 @@ from alerts.channels import CHANNELS
 from alerts.core.rules import Audience, chosen_among
 from alerts.core.thresholds import DEFAULT_LIMIT_THRESHOLDS
 from alerts.models import AlertSettings, EmailMode, MemberAlertSettings, MutedAlert
-from subscriptions import budgets
+from subscriptions import budget_settings
 from subscriptions.budget_protection import budget_of
 from subscriptions.models import UserSubscription
 from subscriptions.queries import subscription_of
@@ -91,7 +91,7 @@ def budget_thresholds_of(account: Account) -> Sequence[int]:
     """In percent, when people are told of the account's budgets: as they chose, else as the plan says."""
     subscription = subscription_of(account)
     version = None if subscription is None else subscription.plan_version
-    return budgets.alert_thresholds(budget_of(account), version)
+    return budget_settings.alert_thresholds(budget_of(account), version)
 
 
 def choose_limit_thresholds(account: Account, thresholds: Sequence[int] | None, *, at: datetime) -> None:

@@ -3,16 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.urls import reverse
-
-from alerts import added_addresses, recipient_tokens
-from alerts.links import absolute
+from alerts import added_addresses, destinations, preferences, recipient_tokens
 from alerts.models import AlertChannel, ChannelState, EmailMode, MemberAlertSettings
 from alerts.recipient_tokens import UnknownToken
+from alerts.unsubscribe_links import CHANNEL, MEMBER, PURPOSE
 from usage.models import Member
 
-PURPOSE = "alerts.unsubscribing"
-MEMBER, CHANNEL = "m", "c"
 REASON = "Unsubscribed by its recipient."
 
 
@@ -30,21 +26,6 @@ class Recipient:
     channel: AlertChannel | None = None
 
 
-def member_token(member_id: int, *, email: str) -> str:
-    """Lets whoever reads the mails to `email` stop those of a member."""
-    return recipient_tokens.sign(MEMBER, member_id, purpose=PURPOSE, email=email)
-
-
-def channel_token(channel_id: int, *, email: str) -> str:
-    """The same for an address that was added."""
-    return recipient_tokens.sign(CHANNEL, channel_id, purpose=PURPOSE, email=email)
-
-
-def link_for(token: str) -> str:
-    """The absolute address that a mail names; a POST to it is all that it takes (RFC 8058)."""
-    return absolute(reverse("alerts_unsubscribe", args=[token]))
-
-
 def read(token: str) -> Recipient:
     """Whose token it is. Raises UnknownToken, also once the recipient is gone or has another address."""
     kind, pk = recipient_tokens.claimed(token)
@@ -58,13 +39,9 @@ def read(token: str) -> Recipient:
 def unsubscribe(recipient: Recipient, *, at: datetime) -> None:
     """Send the recipient no more emails of the account; once more changes nothing."""
     if recipient.channel is not None:
-        AlertChannel.objects.filter(pk=recipient.channel.pk).update(
-            state=ChannelState.DISABLED, disabled_reason=REASON
-        )
+        destinations.disable(recipient.channel, reason=REASON)
     elif recipient.member is not None:
-        MemberAlertSettings.objects.update_or_create(
-            member=recipient.member, defaults={"email": EmailMode.NONE, "updated_at": at}
-        )
+        preferences.choose_email(recipient.member, EmailMode.NONE, at=at)
 
 
 def _member(pk: int) -> Recipient | None:

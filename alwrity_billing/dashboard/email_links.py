@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from alerts import confirming, unsubscribing
+from alerts import confirming, destinations, unsubscribing
 from alerts.recipient_tokens import UnknownToken
 
 
@@ -40,6 +40,6 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     except UnknownToken as unknown:
         raise Http404 from unknown
     if request.method == "POST":
-        confirming.confirm(address)
+        destinations.confirm(address.channel)
         address = confirming.read(token)
     return render(request, "alerts/confirm.html", {"address": address})

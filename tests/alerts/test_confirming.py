@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from alerts import confirming, unsubscribing
+from alerts import confirming, destinations, unsubscribe_links, unsubscribing
 from alerts.core.messages import Undelivered
 from alerts.models import AlertChannel, ChannelState
 from alerts.recipient_tokens import UnknownToken
@@ -36,7 +36,7 @@ def test_what_waits_becomes_active_and_what_was_switched_off_stays_so(
     address = confirming.read(a_token(before))
     assert (address.email, address.account_name, address.state) == (EMAIL, "Acme", before)
 
-    confirming.confirm(address)
+    destinations.confirm(address.channel)
 
     assert AlertChannel.objects.get().state == after
 
@@ -44,10 +44,10 @@ def test_what_waits_becomes_active_and_what_was_switched_off_stays_so(
 @pytest.mark.django_db
 def test_whoever_unsubscribed_is_not_confirmed_by_an_older_look() -> None:
     address = confirming.read(a_token())
-    token = unsubscribing.channel_token(address.channel.pk, email=EMAIL)
+    token = unsubscribe_links.channel_token(address.channel.pk, email=EMAIL)
     unsubscribing.unsubscribe(unsubscribing.read(token), at=NOW)
 
-    confirming.confirm(address)
+    destinations.confirm(address.channel)
 
     assert AlertChannel.objects.get().state == ChannelState.DISABLED
 
@@ -58,8 +58,8 @@ def test_a_token_is_for_one_channel_and_address() -> None:
     tokens = [
         confirming.token_for(channel.pk + 1, email=EMAIL),
         confirming.token_for(channel.pk, email="eve@example.com"),
-        unsubscribing.channel_token(channel.pk, email=EMAIL),
-        unsubscribing.member_token(channel.pk, email=EMAIL),
+        unsubscribe_links.channel_token(channel.pk, email=EMAIL),
+        unsubscribe_links.member_token(channel.pk, email=EMAIL),
     ]
 
     for token in tokens:

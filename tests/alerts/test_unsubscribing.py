@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from alerts import confirming, unsubscribing
+from alerts import confirming, unsubscribe_links, unsubscribing
 from alerts.models import AlertChannel, ChannelState, EmailMode, MemberAlertSettings
 from alerts.recipient_tokens import UnknownToken
 from tests.support.cast import NOW, a_member, an_account
@@ -20,7 +20,7 @@ def alice() -> Member:
 
 
 def a_token() -> str:
-    return unsubscribing.member_token(alice().pk, email="alice@example.com")
+    return unsubscribe_links.member_token(alice().pk, email="alice@example.com")
 
 
 def is_unknown(token: str) -> bool:
@@ -79,7 +79,7 @@ def test_another_member_is_left_alone() -> None:
 @pytest.mark.parametrize("state", ChannelState)
 def test_an_added_address_is_switched_off_whatever_it_was(state: ChannelState) -> None:
     channel = an_email_channel(an_account(), state=state)
-    recipient = unsubscribing.read(unsubscribing.channel_token(channel.pk, email="ops@example.com"))
+    recipient = unsubscribing.read(unsubscribe_links.channel_token(channel.pk, email="ops@example.com"))
     assert recipient.gets_emails == (state != ChannelState.DISABLED)
 
     unsubscribing.unsubscribe(recipient, at=NOW)
@@ -92,20 +92,20 @@ def test_an_added_address_is_switched_off_whatever_it_was(state: ChannelState) -
 def test_an_address_of_our_staff_belongs_to_no_account() -> None:
     channel = an_email_channel(None)
 
-    recipient = unsubscribing.read(unsubscribing.channel_token(channel.pk, email="ops@example.com"))
+    recipient = unsubscribing.read(unsubscribe_links.channel_token(channel.pk, email="ops@example.com"))
 
     assert (recipient.account_name, recipient.member) == ("", None)
 
 
 def test_a_token_ends_with_what_it_was_made_for() -> None:
     member = alice()
-    token = unsubscribing.member_token(member.pk, email="alice@example.com")
+    token = unsubscribe_links.member_token(member.pk, email="alice@example.com")
     assert not is_unknown(token)
 
     member.user.email = "new@example.com"
     member.user.save(update_fields=["email"])
     assert is_unknown(token)
-    assert not is_unknown(unsubscribing.member_token(member.pk, email="new@example.com"))
+    assert not is_unknown(unsubscribe_links.member_token(member.pk, email="new@example.com"))
     member.delete()
     assert is_unknown(token)
 
@@ -114,16 +114,16 @@ def test_a_token_for_one_is_none_for_another() -> None:
     member, channel = alice(), an_email_channel(None, email="alice@example.com")
     email = "alice@example.com"
 
-    assert is_unknown(unsubscribing.member_token(member.pk + 1, email=email))
-    assert is_unknown(unsubscribing.member_token(member.pk, email="eve@example.com"))
-    assert is_unknown(unsubscribing.channel_token(channel.pk + 1, email=email))
-    assert is_unknown(unsubscribing.channel_token(channel.pk, email="eve@example.com"))
+    assert is_unknown(unsubscribe_links.member_token(member.pk + 1, email=email))
+    assert is_unknown(unsubscribe_links.member_token(member.pk, email="eve@example.com"))
+    assert is_unknown(unsubscribe_links.channel_token(channel.pk + 1, email=email))
+    assert is_unknown(unsubscribe_links.channel_token(channel.pk, email="eve@example.com"))
     assert is_unknown(confirming.token_for(channel.pk, email=email))
 
 
 def test_a_channel_without_a_readable_address_has_no_recipient() -> None:
     channel = an_email_channel(None)
-    token = unsubscribing.channel_token(channel.pk, email="ops@example.com")
+    token = unsubscribe_links.channel_token(channel.pk, email="ops@example.com")
     for sealed in ("", "sealed with a key that is gone"):
         AlertChannel.objects.update(sealed_address=sealed)
         assert is_unknown(token)
@@ -133,10 +133,10 @@ def test_a_channel_of_another_kind_has_no_recipient() -> None:
     channel = an_email_channel(None)
     AlertChannel.objects.update(kind="webhook")
 
-    assert is_unknown(unsubscribing.channel_token(channel.pk, email="ops@example.com"))
+    assert is_unknown(unsubscribe_links.channel_token(channel.pk, email="ops@example.com"))
 
 
 def test_the_link_is_absolute(settings: Any) -> None:
     settings.PUBLIC_URL = "https://billing.example.com"
 
-    assert unsubscribing.link_for("m1:x") == "https://billing.example.com/alerts/unsubscribe/m1:x/"
+    assert unsubscribe_links.link_for("m1:x") == "https://billing.example.com/alerts/unsubscribe/m1:x/"

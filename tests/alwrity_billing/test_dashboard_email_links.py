@@ -7,7 +7,7 @@ import pytest
 from django.core.signing import Signer
 from django.test import Client
 
-from alerts import confirming, unsubscribing
+from alerts import confirming, unsubscribe_links
 from alerts.models import AlertChannel, ChannelState, EmailMode, MemberAlertSettings
 from tests.support.cast import a_member, an_account
 from tests.support.email_channels import an_email_channel
@@ -24,12 +24,12 @@ def strict() -> Client:
 
 def a_members_page() -> str:
     member = Member.objects.get(user=a_member(an_account(name="Acme & Sons")))
-    return f"/alerts/unsubscribe/{unsubscribing.member_token(member.pk, email='alice@example.com')}/"
+    return f"/alerts/unsubscribe/{unsubscribe_links.member_token(member.pk, email='alice@example.com')}/"
 
 
 def an_addresses_page(state: ChannelState = ChannelState.ACTIVE) -> str:
     channel = an_email_channel(an_account(), state=state)
-    return f"/alerts/unsubscribe/{unsubscribing.channel_token(channel.pk, email='ops@example.com')}/"
+    return f"/alerts/unsubscribe/{unsubscribe_links.channel_token(channel.pk, email='ops@example.com')}/"
 
 
 def a_confirmation_page(state: ChannelState = ChannelState.UNCONFIRMED) -> str:
@@ -122,7 +122,7 @@ def test_a_stranger_learns_nothing_from_a_token_of_their_own(strict: Client) -> 
     forged = [
         member_url[:-2] + ("A" if member_url[-2] != "A" else "B") + "/",
         f"/alerts/unsubscribe/{Signer(key='guessed').sign('m1')}/",
-        f"/alerts/unsubscribe/{unsubscribing.member_token(10**17, email='alice@example.com')}/",
+        f"/alerts/unsubscribe/{unsubscribe_links.member_token(10**17, email='alice@example.com')}/",
         "/alerts/unsubscribe/x/",
         f"/alerts/confirm/{member_url.split('/')[3]}/",
         "/alerts/confirm/m1%00:x/",

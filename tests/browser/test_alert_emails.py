@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from alerts import confirming, unsubscribing
+from alerts import confirming, unsubscribe_links
 from alerts.alert_mails import alert_mail, confirmation_mail, digest_mail
 from alerts.core.findings import Severity
 from alerts.core.rules import RULES
@@ -111,7 +111,7 @@ def test_the_bar_is_as_long_as_what_is_used(page: Page) -> None:
 
 def test_a_reader_unsubscribes_by_a_button(page: Page, live_server: LiveServer) -> None:
     member = Member.objects.get(user=a_member(an_account()))
-    token = unsubscribing.member_token(member.pk, email="alice@example.com")
+    token = unsubscribe_links.member_token(member.pk, email="alice@example.com")
     page.set_viewport_size({"width": NARROW, "height": 740})
 
     page.goto(f"/alerts/unsubscribe/{token}/")
