@@ -38,6 +38,7 @@ NAVIGATION = [
             _page("Accounts", "domain", "usage", "account"),
             _page("Subscriptions", "autorenew", "subscriptions", "usersubscription"),
             _page("Subscription history", "history", "subscriptions", "subscriptionchange"),
+            _page("Budgets", "account_balance_wallet", "subscriptions", "budget"),
             _page("Limit overrides", "tune", "subscriptions", "limitoverride"),
             _page("Members", "group", "usage", "member"),
             _page("API keys", "key", "usage", "apikey"),

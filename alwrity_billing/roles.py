@@ -32,6 +32,8 @@ ADDS: Mapping[str, tuple[str, ...]] = {
         # Revoking a key that leaked; issuing one gives access and is the manager's.
         "usage.change_apikey",
         "subscriptions.support_usersubscription",
+        # What a customer bounds itself: set, changed, paused and resumed on the phone.
+        "subscriptions.change_budget",
         "subscriptions.add_limitoverride",
         "subscriptions.change_limitoverride",
     ),

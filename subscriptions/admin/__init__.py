@@ -3,6 +3,7 @@
 from subscriptions.admin import (
     accounts,
     adjustments,
+    budgets,
     closing,
     collection,
     credits,
@@ -17,6 +18,7 @@ from subscriptions.admin import (
 __all__ = [
     "accounts",
     "adjustments",
+    "budgets",
     "closing",
     "collection",
     "credits",

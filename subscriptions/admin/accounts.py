@@ -9,7 +9,7 @@ from django.utils.html import format_html
 
 from subscriptions import queries, signup
 from subscriptions.actors import of_user
-from subscriptions.admin import account_billing, subscription_pages
+from subscriptions.admin import account_billing, budgets, subscription_pages
 from subscriptions.models import LimitOverride
 from usage.admin import operations
 from usage.admin.accounts import AccountAdmin
@@ -26,7 +26,7 @@ LINK = '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
 
 @admin.register(Account)
 class SubscribedAccountAdmin(AccountAdmin):
-    """As `usage` shows it, with subscription and overrides."""
+    """As `usage` shows it, with subscription, budget and overrides."""
 
     list_display = [*AccountAdmin.list_display, "plan"]
     list_select_related = ["subscription__plan_version__plan"]
@@ -45,7 +45,8 @@ class SubscribedAccountAdmin(AccountAdmin):
         if account is not None and allowed:
             may_settle = request.user.has_perm("subscriptions.settle_billinghistory")
             billing = account_billing.panels(account, at=timezone.now(), may_settle=may_settle)
-            panels = [_subscription(account, self), *billing, _overrides(account, self)]
+            budget = budgets.panel(account, may_manage=request.user.has_perm("subscriptions.change_budget"))
+            panels = [_subscription(account, self), *billing, budget, _overrides(account, self)]
         context = {**(extra_context or {}), "panels": panels}
         return super().change_view(request, object_id, form_url, context)
 

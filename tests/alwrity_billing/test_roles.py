@@ -10,6 +10,7 @@ from subscriptions import month_close, plans
 from subscriptions.models import (
     BillingHistory,
     BillingProfile,
+    Budget,
     CreditGrant,
     InvoiceItem,
     LimitOverride,
@@ -64,6 +65,7 @@ def pages() -> list[str]:
         page("subscriptions_usersubscription_change", UserSubscription.objects.get().pk),
         page("subscriptions_subscriptionchange_changelist"),
         page("subscriptions_limitoverride_changelist"),
+        page("subscriptions_budget_changelist"),
         page("subscriptions_versionrollout_changelist"),
         page("subscriptions_billinghistory_changelist"),
         page("subscriptions_billinghistory_change", BillingHistory.objects.get().pk),
@@ -110,6 +112,12 @@ def add_override(client: Client) -> bool:
     }  # fmt: skip
     client.post(page("subscriptions_limitoverride_add"), fields)
     return LimitOverride.objects.exists()
+
+
+def set_budget(client: Client) -> bool:
+    fields = {"account": Account.objects.get().pk, "monthly_budget": "9", "reason": "x"}
+    client.post(page("subscriptions_budget_add"), fields)
+    return Budget.objects.exists()
 
 
 def pause_the_account(client: Client) -> bool:
@@ -210,6 +218,7 @@ def make_superuser(client: Client) -> bool:
     [
         (pause, "Support"),
         (add_override, "Support"),
+        (set_budget, "Support"),
         (pause_the_account, "Support"),
         (cancel, "Billing manager"),
         (change_plan, "Billing manager"),
