@@ -1,4 +1,4 @@
-"""Links that stay in the account one has chosen: the template tag `page`, and its like for views."""
+"""Links that stay in the account one has chosen: template tags, and their like for views."""
 
 from urllib.parse import urlencode
 
@@ -21,3 +21,14 @@ def page(context: template.Context, name: str, *captured: object, **query: objec
     """As `page_url`; below an error there is no request, and then no account."""
     request = context.get("request")
     return reverse(name, args=captured) if request is None else page_url(request, name, *captured, **query)
+
+
+@register.simple_tag(takes_context=True)
+def within(context: template.Context, path: str) -> str:
+    """A path of ours, which may have a query, with the `account` that the request names."""
+    account = context["request"].GET.get("account")
+    if not account:
+        return path
+    address, hash_sign, fragment = path.partition("#")
+    query = urlencode({"account": account})
+    return f"{address}{'&' if '?' in address else '?'}{query}{hash_sign}{fragment}"

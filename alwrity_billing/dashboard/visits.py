@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
+from alerts import inbox
 from alwrity_billing.dashboard import banners
 from subscriptions import attention, invoice_queries, queries
 from subscriptions.actors import MAX_NAME_LENGTH, Actor
@@ -81,6 +82,7 @@ class Visit:
             "may_switch": self.may_switch,
             "may_change": self.may_change,
             "banners": [banners.banner_of(concern) for concern in concerns],
+            "unread_alerts": inbox.unread_count(self.account),
             "at": self.at,
             "plus_tax": settings.STRIPE_TAX,
         }
