@@ -14,6 +14,7 @@ from alerts.channels import CHANNELS
 from alerts.channels.base import Address
 from alerts.core.messages import Destination
 from alerts.links import absolute
+from alerts.locks import take_turn
 from alerts.models import AlertChannel, AlertDelivery, ChannelState, DeliveryState
 from usage.core.errors import Conflict, InvalidRequest
 from usage.models import Account, Member
@@ -83,6 +84,7 @@ def add(
     address = channel.checked(address)
     secret = _new_secret() if channel.is_signed else ""
     with transaction.atomic():
+        take_turn(f"channels of {'staff' if account is None else account.pk}")
         if _of(account).count() >= MOST_CHANNELS:
             raise Conflict(
                 f"There are {MOST_CHANNELS} channels already: remove one first.", code="too_many_channels"
@@ -112,9 +114,7 @@ def remove(channel: AlertChannel) -> None:
     has.
     """
     if not has_address(channel):
-        raise Conflict(
-            "This channel is always there: choose what it is used for instead.", code="channel_is_built_in"
-        )
+        raise _built_in()
     channel.delete()
 
 
@@ -132,6 +132,16 @@ def disable(channel: AlertChannel, *, reason: str, failing_since: datetime | Non
             error=f"The channel was switched off: {reason}"[:500],
         )
     channel.refresh_from_db()
+
+
+def switch_off(channel: AlertChannel, *, at: datetime, by: str) -> None:
+    """Disable a channel because somebody wants it so; one that is disabled keeps its reason. Raises Conflict
+    for a channel that everybody has.
+    """
+    if not has_address(channel):
+        raise _built_in()
+    if channel.state != ChannelState.DISABLED:
+        disable(channel, reason=f"Switched off by {by}.", at=at)
 
 
 def enable(channel: AlertChannel, *, at: datetime) -> None:
@@ -190,6 +200,12 @@ def _unsubscribe_link(channel: AlertChannel, email: str) -> str:
     if member_id is None:
         return ""
     return unsubscribe_links.link_for(unsubscribe_links.member_token(member_id, email=email))
+
+
+def _built_in() -> Conflict:
+    return Conflict(
+        "This channel is always there: choose what it is used for instead.", code="channel_is_built_in"
+    )
 
 
 def _of(account: Account | None) -> "QuerySet[AlertChannel]":

@@ -10,6 +10,7 @@ from django.db import transaction
 from alerts.channels import CHANNELS
 from alerts.core.rules import Audience, chosen_among
 from alerts.core.thresholds import DEFAULT_LIMIT_THRESHOLDS
+from alerts.locks import take_turn
 from alerts.models import AlertSettings, EmailMode, MemberAlertSettings, MutedAlert
 from subscriptions import budget_settings
 from subscriptions.budget_protection import budget_of
@@ -125,6 +126,7 @@ def mute(account: Account, wanted: Mapping[str, Sequence[str]], *, member: Membe
     only; rules that are not named stay as they are. Raises InvalidRequest.
     """
     _check_wanted(wanted)
+    take_turn(f"choices of account {account.pk}")
     for rule, kinds in wanted.items():
         MutedAlert.objects.filter(account=account, member=member, rule=rule).delete()
         unwanted = [kind for kind in CHANNELS if kind not in kinds]

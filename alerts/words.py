@@ -39,6 +39,12 @@ def moment(at: datetime) -> str:
     return f"{day(at)}, {at:%H:%M} UTC"
 
 
+def masked(address: str) -> str:
+    """ "a…@example.com": an email address for those who need not know it; other texts as they are."""
+    name, at, domain = address.rpartition("@")
+    return f"{name[:1]}…@{domain}" if at else address
+
+
 def amount_of(measure: str, amount: Decimal) -> str:
     """An amount of a limit, with its unit: "12.50 USD", "5,000 tokens"."""
     return usd(amount) if measure == Measure.COST else f"{number(amount)} {measure}"
