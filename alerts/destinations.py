@@ -134,14 +134,14 @@ def disable(channel: AlertChannel, *, reason: str, failing_since: datetime | Non
     channel.refresh_from_db()
 
 
-def switch_off(channel: AlertChannel, *, at: datetime, by: str) -> None:
+def switch_off(channel: AlertChannel, *, by: str) -> None:
     """Disable a channel because somebody wants it so; one that is disabled keeps its reason. Raises Conflict
     for a channel that everybody has.
     """
     if not has_address(channel):
         raise _built_in()
     if channel.state != ChannelState.DISABLED:
-        disable(channel, reason=f"Switched off by {by}.", at=at)
+        disable(channel, reason=f"Switched off by {by}.")
 
 
 def enable(channel: AlertChannel, *, at: datetime) -> None:

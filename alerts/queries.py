@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import F, QuerySet
 from django.db.models.lookups import IsNull
 
-from alerts.models import UsageAlert
+from alerts.models import AlertDelivery, UsageAlert
 from usage.core.errors import NotFound
 from usage.models import Account
 
@@ -50,6 +51,17 @@ def account_told(alert_id: int, *, among: Collection[int] | None) -> Account:
     if account is None:
         raise NotFound("There is no such alert.", code="alert_unknown")
     return account
+
+
+def delivery_of(account: Account, delivery_id: UUID) -> AlertDelivery:
+    """A delivery of the account, with its alert and channel; raises NotFound, in the same words, for one of
+    others and none.
+    """
+    deliveries = AlertDelivery.objects.filter(account=account, pk=delivery_id)
+    delivery = deliveries.select_related("alert", "channel").first()
+    if delivery is None:
+        raise NotFound("There is no such delivery.", code="delivery_unknown")
+    return delivery
 
 
 def _shown(account: Account) -> "QuerySet[UsageAlert]":

@@ -41,7 +41,7 @@ def update(account: Account, wanted: Update, *, at: datetime, by: str) -> None:
         if is_on:
             destinations.enable(channel, at=at)
         else:
-            destinations.switch_off(channel, at=at, by=by)
+            destinations.switch_off(channel, by=by)
     for member, mode in _members(account, wanted.emails):
         preferences.choose_email(member, mode, at=at)
 

@@ -36,6 +36,8 @@ ADDS: Mapping[str, tuple[str, ...]] = {
         "subscriptions.change_budget",
         "subscriptions.add_limitoverride",
         "subscriptions.change_limitoverride",
+        # What a customer is told of, and the inbox on their behalf.
+        "alerts.change_alertsettings",
     ),
     BILLING_MANAGER: (
         "usage.add_account",

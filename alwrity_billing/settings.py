@@ -285,6 +285,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "AlertChannelStateEnum": "alerts.models.ChannelState",
+        "AlertChannelSwitchEnum": "alerts.api.choices.SWITCHES",
+        "AlertDeliveryStateEnum": "alerts.models.DeliveryState",
+        "AlertEmailModeEnum": "alerts.models.EmailMode",
         "BillingCycleEnum": "subscriptions.models.CycleChoices",
         "CreditEntryKindEnum": "subscriptions.models.CreditEntryKind",
         "CreditKindEnum": "subscriptions.models.CreditKind",

@@ -65,9 +65,7 @@ def disable(request: HttpRequest, visit: Visit, channel_id: str) -> HttpResponse
         request,
         visit,
         channel_id,
-        lambda channel: destinations.disable(
-            channel, reason=f"Switched off by {visit.actor.name}.", at=visit.at
-        ),
+        lambda channel: destinations.switch_off(channel, by=visit.actor.name),
         done="Nothing is delivered there any more, until you switch it on again.",
     )
 

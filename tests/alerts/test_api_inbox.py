@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from alerts.models import UsageAlert
 from tests.support.alerting import an_alert
-from tests.support.cast import NOW, a_member, a_user, an_account
+from tests.support.alerts_api import permit, staff
+from tests.support.cast import NOW, a_member, an_account
 from tests.support.credentials import AUDIENCE, ISSUER, a_key, a_token, an_identity_provider
 from tests.support.posting import Posted, look, post
 from usage.models import Account, Role, Scope
@@ -39,12 +40,6 @@ def titles(answer: Posted) -> list[str]:
 
 def mark(alert: UsageAlert | int, **credential: Any) -> Posted:
     return post(READ.format(alert if isinstance(alert, int) else alert.pk), **credential)
-
-
-def staff(*permissions: str) -> User:
-    user = a_user("sam", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    return user
 
 
 def is_read(alert: UsageAlert) -> bool:
@@ -226,7 +221,7 @@ def test_staff_read_every_inbox_and_need_the_permission_to_mark_it_read(acme: Ac
     assert mark(alert, user=sam).status == post(READ_ALL, user=sam).status == 403
     assert not is_read(alert)
 
-    sam.user_permissions.set(Permission.objects.filter(codename="change_alertsettings"))
+    permit(sam)
     assert mark(alert, user=sam).status == post(READ_ALL, user=sam).status == 200
     assert is_read(alert)
 

@@ -23,8 +23,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.support.alerting import a_delivery, an_alert
 from tests.support.authorizing import an_operation
 from tests.support.cast import an_account
+from tests.support.channel_kinds import a_pigeon
 from tests.support.contract import published_schema
 from tests.support.credentials import a_key
 from tests.support.invoicing import start_invoice
@@ -53,6 +55,7 @@ READING = [
     "/api/billing/limits",
     "/api/billing/subscription",
     "/api/billing/transactions",
+    "/api/subscription/alerts/{user_id}",
     "/api/subscription/pricing",
     "/api/subscription/renewal-history/{user_id}",
     "/api/subscription/status/{user_id}",
@@ -60,11 +63,26 @@ READING = [
     "/api/subscription/usage/{user_id}",
     "/api/subscription/usage/{user_id}/trends",
     "/api/subscription/user/{user_id}/subscription",
+    "/api/usage/alerts",
+    "/api/usage/alerts/deliveries",
     "/api/usage/current",
     "/api/usage/history",
     "/api/usage/limits",
 ]
 OF_ACME = {"user_id": "acme", "invoice_id": "2026-000001"}
+CHANNELS = "/api/usage/alerts/channels"
+TELLING = [
+    ("POST", "/api/subscription/alerts/{alert_id}/mark-read"),
+    ("POST", "/api/subscription/alerts/{user_id}/mark-all-read"),
+    ("POST", "/api/usage/alerts"),
+    ("POST", CHANNELS),
+    ("POST", f"{CHANNELS}/{{channel_id}}/disable"),
+    ("POST", f"{CHANNELS}/{{channel_id}}/enable"),
+    ("POST", f"{CHANNELS}/{{channel_id}}/rotate-secret"),
+    ("POST", f"{CHANNELS}/{{channel_id}}/test"),
+    ("DELETE", f"{CHANNELS}/{{channel_id}}"),
+    ("POST", "/api/usage/alerts/deliveries/{delivery_id}/retry"),
+]
 AUTHORIZATION = "/api/usage/authorizations/{authorization_id}"
 PLANS = "/api/subscription/plans"
 SUBSCRIBE = "/api/subscription/subscribe/{user_id}"
@@ -119,8 +137,8 @@ def test_the_schema_is_served_to_anyone(client: Client, format_: str, media_type
 
 
 def test_every_endpoint_is_shown_without_a_slash_at_its_end(raw: dict[str, Any]) -> None:
-    sent = {*(path for _, path in SENDING), "/api/subscription/preflight-check", SUBSCRIBE, *BUDGET}
-    shown = {*READING, PLANS, *sent}
+    sent = {path for _, path in SENDING + TELLING}
+    shown = {*READING, *sent, "/api/subscription/preflight-check", PLANS, SUBSCRIBE, *BUDGET}
     assert shown <= raw["paths"].keys()
     assert not [path for path in raw["paths"] if path.endswith("/")]
 
@@ -216,6 +234,26 @@ def test_checking_answers_as_announced_whatever_is_asked(mode: GenerationMode) -
     hold_to_its_word(operation.as_strategy(generation_mode=mode), key=a_key(an_account()).plain)
 
 
+@pytest.mark.usefixtures("kept_connection", "pigeons")
+@pytest.mark.parametrize("mode", GenerationMode)
+@pytest.mark.parametrize(("method", "path"), TELLING)
+def test_changing_what_is_told_answers_as_announced(method: str, path: str, mode: GenerationMode) -> None:
+    account = an_account()
+    alert, pigeon = an_alert(account), a_pigeon(account)
+    known = {
+        "user_id": "acme",
+        "alert_id": alert.pk,
+        "channel_id": pigeon.pk,
+        "delivery_id": str(a_delivery(alert, pigeon).pk),
+    }
+    operation = published_schema()[path][method]
+
+    anyone = operation.as_strategy(generation_mode=mode)
+    ours = {name: value for name, value in known.items() if f"{{{name}}}" in path}
+    acme = operation.as_strategy(generation_mode=mode, path_parameters=ours or None, query={})
+    hold_to_its_word(anyone | acme, key=a_key(account, scopes=tuple(Scope)).plain)
+
+
 @pytest.mark.usefixtures("kept_connection")
 def test_plans_are_answered_as_announced() -> None:
     usage_of_acme()
@@ -272,6 +310,7 @@ def test_the_documentation_shows_every_endpoint_and_asks_nobody_else(
 
 def usage_of_acme() -> None:
     march = a_period(an_account("acme"))
+    an_alert(march.account)
     a_summary(march)
     a_rollup(march.account)
     a_log_row(march)

@@ -1,4 +1,4 @@
-"""Posting to the API as its clients do, with every answer held against the published OpenAPI schema."""
+"""Asking the API as its clients do, by GET, POST and DELETE, each answer held against the OpenAPI schema."""
 
 import json
 from collections.abc import Mapping
@@ -41,6 +41,11 @@ def look(address: str, *, key: str = "", user: User | None = None) -> Posted:
     return _sent("GET", address, raw=b"", key=key, user=user, headers={})
 
 
+def delete(address: str, *, key: str = "", user: User | None = None) -> Posted:
+    """DELETE `address`; the body of an answer without any is None."""
+    return _sent("DELETE", address, raw=b"", key=key, user=user, headers={})
+
+
 def _sent(
     method: str, address: str, *, raw: bytes, key: str, user: User | None, headers: Mapping[str, str]
 ) -> Posted:
@@ -50,7 +55,7 @@ def _sent(
     response = client.generic(method, address, raw, content_type="application/json")
     answer = Posted(
         response.status_code,
-        response.json(),
+        response.json() if response.content else None,
         {name.lower(): value for name, value in response.items()},
         response.content,
     )
@@ -63,6 +68,9 @@ def _hold_against_schema(method: str, address: str, answer: Posted) -> None:
     operation = published_schema().find_operation_by_path(method, path)
     assert operation is not None, f"{method} {address} is not in the schema"
     documented = published_schema().raw_schema["paths"][operation.path][method.lower()]["responses"]
+    if not answer.content:
+        assert "content" not in documented[str(answer.status)]
+        return
     content_type = answer.headers["content-type"]
     assert content_type in documented.get(str(answer.status), documented["default"])["content"]
     operation.validate_response(
