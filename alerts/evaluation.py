@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError, transaction
 
 from alerts import raising, rules, sweeps
-from alerts.core.findings import Finding
 from alerts.locks import take_turn
 from alerts.models import UsageAlert
 from alerts.rules.base import Standing
@@ -55,14 +54,9 @@ def evaluate(account: Account, *, at: datetime) -> list[UsageAlert]:
     with transaction.atomic():
         take_turn(f"account {account.pk}")
         standing = Standing(account=account, at=at)
-        raised: list[UsageAlert] = []
-        for module in rules.ACCOUNT_RULES:
-            found: dict[str, list[Finding]] = {rule.key: [] for rule in module.RULES}
-            for rule, finding in module.find(standing):
-                found[rule.key].append(finding)
-            for rule in module.RULES:
-                raised += raising.stand(rule, account, found[rule.key], at=at)
-    return raised
+        found = [each for module in rules.ACCOUNT_RULES for each in module.find(standing)]
+        every = [rule for module in rules.ACCOUNT_RULES for rule in module.RULES]
+        return raising.stand(account, every, found, at=at)
 
 
 def recheck_due(*, at: datetime, limit: int) -> int:

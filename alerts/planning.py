@@ -1,6 +1,6 @@
 """Planning the deliveries of an alert: by which channels, to whom, when."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -34,10 +34,17 @@ def ways_of(account: Account | None, *, at: datetime) -> Ways:
     return Ways(destinations.active_of(account, at=at), preferences.wishes_of(account))
 
 
-def plan(alert: UsageAlert, ways: Ways, *, at: datetime) -> list[AlertDelivery]:
-    """Write the deliveries of an alert, in the transaction that raises it."""
-    wanted = [channel for channel in ways.channels if not ways.wishes.is_muted(alert.rule, channel.kind)]
-    return _write([each for channel in wanted for each in _planned(alert, channel, ways.wishes, at=at)])
+def plan(alerts: Iterable[UsageAlert], ways: Ways, *, at: datetime) -> list[AlertDelivery]:
+    """Write the deliveries of an account's alerts, in the transaction that raises them."""
+    return _write(
+        [
+            each
+            for alert in alerts
+            for channel in ways.channels
+            if not ways.wishes.is_muted(alert.rule, channel.kind)
+            for each in _planned(alert, channel, ways.wishes, at=at)
+        ]
+    )
 
 
 def plan_only(alert: UsageAlert, channel: AlertChannel, *, at: datetime) -> list[AlertDelivery]:

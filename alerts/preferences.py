@@ -75,10 +75,11 @@ def mode_of(member: Member) -> EmailMode:
 
 def limit_thresholds_of(account: Account) -> Sequence[int]:
     """In percent, when people are told of the account's limits: as they chose, else as the plan says."""
-    chosen = AlertSettings.objects.filter(account=account).first()
-    if chosen is not None and chosen.limit_thresholds is not None:
-        return list(chosen.limit_thresholds)
-    return plan_thresholds(subscription_of(account))
+    found = Account.objects.filter(pk=account.pk).values_list(
+        "alert_settings__limit_thresholds", "subscription__plan_version__alert_thresholds"
+    )
+    chosen, sold = found.get()
+    return next((each for each in (chosen, sold) if each is not None), DEFAULT_LIMIT_THRESHOLDS)
 
 
 def plan_thresholds(subscription: UserSubscription | None) -> Sequence[int]:

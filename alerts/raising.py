@@ -4,11 +4,12 @@ Level-triggered: a rule says all that holds now, as often as it likes. What is n
 transaction that plans its deliveries; what is open and holds no more has ended.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from alerts import planning
@@ -17,59 +18,86 @@ from alerts.core.rules import Rule
 from alerts.models import UsageAlert
 from usage.models import Account
 
+# Alerts within one insert.
+PORTION = 500
+
 Found = tuple[Account | None, Finding]
-# By the account's id and the finding's key.
-Holding = Mapping[tuple[int | None, str], Found]
+# The account's id and the finding's key.
+Key = tuple[int | None, str]
+Holding = Mapping[Key, Found]
+
+
+class News(NamedTuple):
+    """What is to be told of: a finding, or that what had been found is over."""
+
+    rule: Rule
+    account: Account | None
+    finding: Finding
+    is_recovery: bool = False
 
 
 def stand(
-    rule: Rule, account: Account | None, findings: Sequence[Finding], *, at: datetime
+    account: Account, rules: Sequence[Rule], found: Iterable[tuple[Rule, Finding]], *, at: datetime
 ) -> list[UsageAlert]:
-    """Let `findings` be all that holds of `rule` for `account` (None: for our staff): alerts of what is new,
-    in their order, and the end of what holds no more; returns the alerts that were raised.
+    """Let `found` be all that holds of `rules` for the account: alerts of what is new, rule by rule and in
+    the order found, and the end of what holds no more; returns the alerts that were raised.
 
     The caller has taken its turn before it looked.
     """
-    return stand_all(rule, [(account, finding) for finding in findings], among=[account], at=at)
+    holding: dict[Rule, dict[Key, Found]] = {rule: {} for rule in rules}
+    for rule, finding in found:
+        holding[rule][account.pk, finding.key] = (account, finding)
+    return _stand(holding, among=Q(account=account), at=at)
 
 
-def stand_all(
-    rule: Rule, found: Iterable[Found], *, at: datetime, among: Sequence[Account | None] | None = None
-) -> list[UsageAlert]:
-    """As `stand`, for the accounts in `among`, or for all there are."""
+def stand_all(rule: Rule, found: Iterable[Found], *, at: datetime) -> list[UsageAlert]:
+    """As `stand`, of one rule for all accounts; without an account for our staff."""
     holding = {(_id_of(account), finding.key): (account, finding) for account, finding in found}
-    with transaction.atomic():
-        known = _known(rule, holding)
-        raised = []
-        for key, (account, finding) in holding.items():
-            if key not in known:
-                raised += _raise(rule, account, finding, at=at)
-            elif rule.is_lasting and known[key].ended_at is not None:
-                ended = UsageAlert.objects.filter(pk=known[key].pk)
-                ended.update(ended_at=None, recheck_at=finding.recheck_at)
-        if rule.is_lasting:
-            raised += _end_what_is_over(rule, holding, among=among, at=at)
-    return raised
+    return _stand({rule: holding}, among=Q(), at=at)
 
 
-def _known(rule: Rule, holding: Holding) -> Mapping[tuple[int | None, str], UsageAlert]:
-    keys = {key for _, key in holding}
-    accounts = {account_id for account_id, _ in holding}
-    alerts = UsageAlert.objects.filter(_of(accounts), rule=rule.key, key__in=keys)
-    return {(alert.account_id, alert.key): alert for alert in alerts}
+def _stand(holding: Mapping[Rule, Holding], *, among: Q, at: datetime) -> list[UsageAlert]:
+    with transaction.atomic(savepoint=False):
+        known = _known(holding, among)
+        news = [
+            each
+            for rule, held in holding.items()
+            for each in (
+                *_new(rule, held, known[rule.key]),
+                *_end_what_is_over(rule, held, known[rule.key], at=at),
+            )
+        ]
+        return _raise(news, at=at) if news else []
+
+
+def _known(holding: Mapping[Rule, Holding], among: Q) -> Mapping[str, Mapping[Key, UsageAlert]]:
+    """By rule, the alerts that there are of what holds, and those that are open, oldest first."""
+    held = {key for each in holding.values() for key in each}
+    of_what_holds = _of({account_id for account_id, _ in held}) & Q(key__in={key for _, key in held})
+    is_open = among & Q(is_lasting=True, ended_at__isnull=True)
+    known: dict[str, dict[Key, UsageAlert]] = {rule.key: {} for rule in holding}
+    alerts = UsageAlert.objects.filter(of_what_holds | is_open, rule__in=known).order_by("id")
+    for alert in alerts.select_related("account"):
+        known[alert.rule][alert.account_id, alert.key] = alert
+    return known
+
+
+def _new(rule: Rule, holding: Holding, known: Mapping[Key, UsageAlert]) -> list[News]:
+    """What was never told; what was, and holds again, is open again."""
+    news = []
+    for key, (account, finding) in holding.items():
+        if key not in known:
+            news.append(News(rule, account, finding))
+        elif rule.is_lasting and known[key].ended_at is not None:
+            ended = UsageAlert.objects.filter(pk=known[key].pk)
+            ended.update(ended_at=None, recheck_at=finding.recheck_at)
+    return news
 
 
 def _end_what_is_over(
-    rule: Rule,
-    holding: Holding,
-    *,
-    among: Sequence[Account | None] | None,
-    at: datetime,
-) -> list[UsageAlert]:
-    open_ones = UsageAlert.objects.filter(rule=rule.key, is_lasting=True, ended_at__isnull=True)
-    if among is not None:
-        open_ones = open_ones.filter(_of({_id_of(account) for account in among}))
-    over = [alert for alert in open_ones.order_by("id") if (alert.account_id, alert.key) not in holding]
+    rule: Rule, holding: Holding, known: Mapping[Key, UsageAlert], *, at: datetime
+) -> list[News]:
+    over = [alert for key, alert in known.items() if alert.is_open and key not in holding]
     UsageAlert.objects.filter(pk__in=[alert.pk for alert in over]).update(ended_at=at, recheck_at=None)
     # What has only become worse or better is told by the alert that took its place.
     still = {(account_id, finding.subject) for (account_id, _), (_, finding) in holding.items()}
@@ -78,10 +106,17 @@ def _end_what_is_over(
         for alert in over
         if alert.payload.get("recovery") and (alert.account_id, alert.subject) not in still
     }
-    return [raised for alert in told.values() for raised in _tell_recovery(rule, alert, at=at)]
+    recoveries = [_recovery(rule, alert) for alert in told.values()]
+    # What was open again after it had ended was told to be over then.
+    theirs = _of({_id_of(each.account) for each in recoveries})
+    before = UsageAlert.objects.filter(
+        theirs, rule=rule.key, key__in={each.finding.key for each in recoveries}
+    )
+    known_before = set(before.values_list("account_id", "key"))
+    return [each for each in recoveries if (_id_of(each.account), each.finding.key) not in known_before]
 
 
-def _tell_recovery(rule: Rule, ended: UsageAlert, *, at: datetime) -> list[UsageAlert]:
+def _recovery(rule: Rule, ended: UsageAlert) -> News:
     recovery = ended.payload["recovery"]
     finding = Finding(
         subject=ended.subject,
@@ -95,13 +130,29 @@ def _tell_recovery(rule: Rule, ended: UsageAlert, *, at: datetime) -> list[Usage
         facts=ended.payload["facts"],
         path=ended.path,
     )
-    return _raise(rule, ended.account, finding, at=at, is_recovery=True)
+    return News(rule, ended.account, finding, is_recovery=True)
 
 
-def _raise(
-    rule: Rule, account: Account | None, finding: Finding, *, at: datetime, is_recovery: bool = False
-) -> list[UsageAlert]:
-    alert = UsageAlert(
+def _raise(news: Sequence[News], *, at: datetime) -> list[UsageAlert]:
+    """Write the alerts, in their order, and plan their deliveries. That each is told once is what the turn is
+    for, and `alert_once`: whoever comes without a turn fails.
+    """
+    accounts = {_id_of(each.account): each.account for each in news}
+    ways = {account_id: planning.ways_of(account, at=at) for account_id, account in accounts.items()}
+    alerts = [_alert(each, is_shown=ways[_id_of(each.account)].shows(each.rule), at=at) for each in news]
+    UsageAlert.objects.bulk_create(alerts, batch_size=PORTION)
+    by_account = defaultdict(list)
+    for alert in alerts:
+        by_account[alert.account_id].append(alert)
+    for account_id, theirs in by_account.items():
+        planning.plan(theirs, ways[account_id], at=at)
+    return alerts
+
+
+def _alert(news: News, *, is_shown: bool, at: datetime) -> UsageAlert:
+    rule, account, finding, is_recovery = news
+    is_lasting = rule.is_lasting and not is_recovery
+    return UsageAlert(
         account=account,
         rule=rule.key,
         key=finding.key,
@@ -115,23 +166,12 @@ def _raise(
         period_end=finding.period_end,
         path=finding.path,
         payload=_payload(account, finding),
-        is_lasting=rule.is_lasting and not is_recovery,
+        is_lasting=is_lasting,
         is_recovery=is_recovery,
+        is_shown=is_shown,
         created_at=at,
-        recheck_at=finding.recheck_at if rule.is_lasting and not is_recovery else None,
+        recheck_at=finding.recheck_at if is_lasting else None,
     )
-    ways = planning.ways_of(account, at=at)
-    alert.is_shown = ways.shows(rule)
-    try:
-        with transaction.atomic():
-            alert.save(force_insert=True)
-    except IntegrityError:
-        if UsageAlert.objects.filter(account=account, rule=rule.key, key=finding.key).exists():
-            # Somebody else has just raised it.
-            return []
-        raise
-    planning.plan(alert, ways, at=at)
-    return [alert]
 
 
 def _of(account_ids: Collection[int | None]) -> Q:

@@ -32,7 +32,7 @@ def find(standing: Standing) -> Iterator[tuple[Rule, Finding]]:
 
 
 def _reached(state: LimitState, standing: Standing) -> list[int]:
-    if state.amount is None:
+    if not state.amount or not state.used:
         return []
     if state.window == Window.HOUR and state.measure == Measure.COST:
         return crossed(state.used, state.amount, [REACHED])
