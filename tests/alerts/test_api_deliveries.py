@@ -188,7 +188,7 @@ def test_to_a_channel_that_is_switched_off_nothing_is_made_again(
     acme: Account, pigeon: AlertChannel, key: str
 ) -> None:
     parked = a_delivery(an_alert(acme), pigeon, **PARKED)
-    destinations.disable(pigeon, reason="Moved.", at=NOW)
+    destinations.disable(pigeon, reason="Moved.")
 
     assert retry(parked, key=key).body["code"] == "channel_not_active"
 

@@ -56,7 +56,7 @@ def test_channels_are_tested_each_by_itself(acme: Account, loft: AlertChannel) -
 
 def test_nothing_is_sent_where_nothing_is_delivered(acme: Account, loft: AlertChannel) -> None:
     unconfirmed, _ = destinations.add(acme, kind="letter", address="to:bob", at=NOW, by="alice")
-    destinations.disable(loft, reason="Moved.", at=NOW)
+    destinations.disable(loft, reason="Moved.")
     for channel in (loft, unconfirmed):
         with pytest.raises(Conflict, match="Nothing is delivered"):
             testing.send_test(channel, at=NOW)

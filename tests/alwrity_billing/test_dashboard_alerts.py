@@ -300,7 +300,7 @@ class TestDeliveries:
         self, alice: Client, acme: Account, loft: AlertChannel
     ) -> None:
         parked = a_delivery(an_alert(acme), loft, state=PARKED)
-        destinations.disable(loft, reason="Moved.", at=NOW)
+        destinations.disable(loft, reason="Moved.")
         assert "/again/" not in page_of(alice, self.URL)
         response = alice.post(f"{self.URL}{parked.pk}/again/", follow=True)
         assert "switch it on first" in response.content.decode()
