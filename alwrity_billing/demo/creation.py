@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from alerts import evaluation
 from alwrity_billing.demo import credentials_file
 from alwrity_billing.demo.credentials_file import DemoCredentials, Record
 from alwrity_billing.demo.customers import AGENCY, CUSTOMERS, SKETCHBOOK, START_UP, WRITER
@@ -34,12 +35,12 @@ from subscriptions.actors import Actor
 from subscriptions.core.invoices import InvoiceState
 from subscriptions.core.terms import BillingCycle
 from subscriptions.models import BillingHistory, SubscriptionPlan, UserSubscription
-from usage import keys, periods, projections, rollups
+from usage import keys, periods, projections, queries, rollups
 from usage.core.calendar import months_after
 from usage.core.errors import InvalidRequest, TrackingException
 from usage.ingest import ingest
 from usage.limits import LimitTerms
-from usage.models import Account, Measure, Member, Role, Scope, Window
+from usage.models import Account, LimitMode, Measure, Member, Role, Scope, Window
 
 STAFF, CUSTOMER = "staff", "nora"
 PASSWORD_BYTES = 12
@@ -49,6 +50,7 @@ OUTGROWN_AFTER = timedelta(days=40)
 FAIR_USE = LimitTerms(
     name="requests_per_minute", measure=Measure.CALLS, window=Window.MINUTE, amount=Decimal(120)
 )
+PERCENT_USED = 92
 JUST_BEFORE = timedelta(microseconds=1)
 
 
@@ -175,9 +177,26 @@ def _let_time_pass(*, since: datetime, until: datetime) -> None:
     _invoice_and_pay(at=outgrown)
     _close_months(since=since, until=until)
     periods.open_missing(at=until, limit=len(CUSTOMERS))
-    generous = Account.objects.get(external_id=START_UP.external_id)
-    if not entitlements.overrides_in_force(generous):
-        overrides.add(generous, FAIR_USE, reason="Fair use, agreed with the customer.", by=DEMO, at=until)
+    _agree_on_fair_use(Account.objects.get(external_id=START_UP.external_id), at=until)
+    for account in Account.objects.order_by("pk"):
+        evaluation.evaluate(account, at=until)
+
+
+@transaction.atomic
+def _agree_on_fair_use(account: Account, *, at: datetime) -> None:
+    """Two limits of the customer's own; of one so much is used that people are told of it."""
+    if entitlements.overrides_in_force(account):
+        return
+    tokens = queries.period_totals(account, period=periods.open_period(account, at=at)).tokens
+    nearly_used_up = LimitTerms(
+        name="tokens_per_month",
+        measure=Measure.TOKENS,
+        window=Window.PERIOD,
+        mode=LimitMode.NOTIFY,
+        amount=Decimal(max(tokens * 100 // PERCENT_USED, 1)),
+    )
+    for terms in (FAIR_USE, nearly_used_up):
+        overrides.add(account, terms, reason="Fair use, agreed with the customer.", by=DEMO, at=at)
 
 
 def _close_months(*, since: datetime, until: datetime) -> None:

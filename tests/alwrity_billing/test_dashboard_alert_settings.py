@@ -138,7 +138,9 @@ class TestRules:
 
     def test_the_page_ticks_what_goes_out(self, alice: Client, acme: Account) -> None:
         preferences.mute(acme, {"invoice_ready": ["pigeon"]})
-        boxes = re.findall(r'name="rules.invoice_ready" value="(\w+)"( checked)?', page_of(alice))
+        boxes = re.findall(
+            r'name="rules.invoice_ready" value="(\w+)" aria-label="[^"]*"( checked)?', page_of(alice)
+        )
         assert {kind for kind, checked in boxes if checked} == {"pigeon"}
         assert {kind for kind, _ in boxes} >= {"in_app", "pigeon", "letter"}
 

@@ -17,6 +17,7 @@ from django.db.models import Count
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from alerts.models import UsageAlert
 from alwrity_billing import demo
 from alwrity_billing.demo.credentials_file import FILE_NAME
 from alwrity_billing.demo.customers import CUSTOMERS, START_UP, WRITER
@@ -185,6 +186,16 @@ def test_every_customer_is_on_a_plan_that_was_renewed_since(priced: None, tmp_pa
     }
     assert [each.renewal_count for each in plans.values()] == [3, 3, 0, 3, 3]
     assert all(each.term_start <= NOW < each.term_end for each in plans.values())
+
+
+def test_the_customer_was_told_that_one_limit_is_nearly_used_up(priced: None, tmp_path: Path) -> None:
+    make_demo(tmp_path)
+
+    told = UsageAlert.objects.filter(account__external_id=the_credentials(tmp_path).customer_account)
+    assert [(alert.title, alert.is_open, alert.is_read) for alert in told.order_by("id")] == [
+        ("80 % of tokens used", True, False),
+        ("90 % of tokens used", True, False),
+    ]
 
 
 def test_each_day_is_billed_in_its_own_month(priced: None, tmp_path: Path) -> None:
