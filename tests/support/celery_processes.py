@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.support.database import address
@@ -28,5 +28,6 @@ def running(*arguments: str, data_dir: Path, broker: str) -> Iterator["subproces
             yield process
         finally:
             # With the processes of its pool, which would live on and keep the database.
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
