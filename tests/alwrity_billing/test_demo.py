@@ -191,7 +191,8 @@ def test_every_customer_is_on_a_plan_that_was_renewed_since(priced: None, tmp_pa
 def test_the_customer_was_told_that_one_limit_is_nearly_used_up(priced: None, tmp_path: Path) -> None:
     make_demo(tmp_path)
 
-    told = UsageAlert.objects.filter(account__external_id=the_credentials(tmp_path).customer_account)
+    account = the_credentials(tmp_path).customer_account
+    told = UsageAlert.objects.filter(account__external_id=account, rule="limit_threshold")
     assert [(alert.title, alert.is_open, alert.is_read) for alert in told.order_by("id")] == [
         ("80 % of tokens used", True, False),
         ("90 % of tokens used", True, False),
