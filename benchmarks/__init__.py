@@ -1,5 +1,5 @@
-"""How fast usage is recorded, calls are authorized and months are closed, against what the same database and
-the same framework do without us. `docs/benchmarks.md` explains.
+"""How fast usage is recorded, calls are authorized, months are closed and alerts are raised, against what the
+same database and the same framework do without us. `docs/benchmarks.md` explains.
 
 Importing the package prepares Django, so that the processes it starts need nothing else. The measured web
 servers get `ENVIRONMENT`, the surroundings as they were found, and prepare Django themselves, also where

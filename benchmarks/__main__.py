@@ -1,4 +1,4 @@
-"""`make bench`: measure recording usage, authorizing calls, looking at the log and closing months.
+"""`make bench`: measure recording usage, authorizing calls, looking at the log, closing months and alerting.
 
 See docs/benchmarks.md.
 """
@@ -25,6 +25,8 @@ DEFAULT_ACCOUNTS = 10_000
 DEFAULT_LOG_ROWS = 2_000_000
 DEFAULT_CLOSING = 1_000
 DEFAULT_CLOSING_ROWS = 500_000
+DEFAULT_ALERTING = 1_000
+DEFAULT_MOVED = 100
 BATCH = 1_000
 NARROWEST_TABLE = 140
 INTERRUPTED = 130
@@ -47,6 +49,8 @@ def main() -> int:
         log_rows=arguments.log_rows,
         closing=arguments.closing,
         closing_rows=arguments.closing_rows,
+        alerting=arguments.alerting,
+        moved=arguments.moved,
         any_server=arguments.any_server,
     )
     try:
@@ -110,6 +114,15 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument(
         "--closing-rows", type=positive, default=DEFAULT_CLOSING_ROWS, help="rows of the log in that month"
+    )
+    options.add_argument(
+        "--alerting", type=positive, default=DEFAULT_ALERTING, help="accounts that alerts are about"
+    )
+    options.add_argument(
+        "--moved",
+        type=positive,
+        default=DEFAULT_MOVED,
+        help="of these, how many moved and are looked at; beside them ten times as many",
     )
     options.add_argument(
         "--any-server",

@@ -12,28 +12,46 @@ MEGABYTE = 1_000_000
 
 class Figure(StrEnum):
     """What of a sample is compared: its rate, the milliseconds that half of the requests, or all but a
-    hundredth, do not exceed, or by how many MB the process grew.
+    hundredth, do not exceed, by how many MB the process grew, the milliseconds or statements that each of its
+    accounts took, or the seconds that all took together.
     """
 
     RATE = "rate"
     P50 = "p50"
     P99 = "p99"
     GROWTH = "growth"
+    EACH = "each"
+    STATEMENTS = "statements each"
+    SECONDS = "all together"
 
     @property
     def unit(self) -> str:
         """What the figure itself is told in."""
-        return {Figure.RATE: "a second", Figure.GROWTH: "MB"}.get(self, "ms")
+        units = {
+            Figure.RATE: "a second",
+            Figure.GROWTH: "MB",
+            Figure.STATEMENTS: "statements",
+            Figure.SECONDS: "s",
+        }
+        return units.get(self, "ms")
 
     def of(self, sample: Sample) -> float:
         """The figure itself; a percentile needs a sample whose requests were timed one by one, growth one
-        whose memory was looked at.
+        whose memory was looked at, statements one that counted them.
         """
-        if self is Figure.RATE:
-            return sample.rate
-        if self is Figure.GROWTH:
-            assert sample.growth is not None
-            return sample.growth / MEGABYTE
+        match self:
+            case Figure.RATE:
+                return sample.rate
+            case Figure.SECONDS:
+                return sample.seconds
+            case Figure.EACH:
+                return 1_000 * sample.seconds / sample.count
+            case Figure.STATEMENTS:
+                assert sample.statements is not None
+                return sample.statements / sample.count
+            case Figure.GROWTH:
+                assert sample.growth is not None
+                return sample.growth / MEGABYTE
         assert sample.latency is not None
         return 1_000 * (sample.latency.p50 if self is Figure.P50 else sample.latency.p99)
 

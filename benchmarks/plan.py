@@ -12,8 +12,8 @@ class Plan:
     Ingest: `events` fills the large log, a tenth of it the main and the small one; `sample` is what a probe
     sends in a round; `random_ids` adds a log as large whose events have random ids. Authorize: each probe
     makes `requests`, shared by its clients, for `accounts`. Admin: `log_rows` are looked through. Close: a
-    month of `closing` accounts with `closing_rows` of the log is closed. `any_server`: also on one that does
-    not wait for its disk.
+    month of `closing` accounts with `closing_rows` of the log is closed. Alerts: of `alerting` accounts
+    `moved` are looked at, and ten times as many. `any_server`: also on one that does not wait for its disk.
     """
 
     database: str
@@ -27,6 +27,8 @@ class Plan:
     log_rows: int
     closing: int
     closing_rows: int
+    alerting: int
+    moved: int
     any_server: bool
 
     @property

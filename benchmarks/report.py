@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.comparisons import MEGABYTE, Verdict
+from benchmarks.comparisons import MEGABYTE, Figure, Verdict
 from benchmarks.databases import Storage
 from benchmarks.sums import Check
 from benchmarks.timing import Sample, Spread
@@ -56,11 +56,14 @@ def tables(result: Result) -> list[Table]:
     """The tables this run has something for."""
     requests = {name: taken for name, taken in result.samples.items() if taken[0].latency is not None}
     accounts = {name: taken for name, taken in result.samples.items() if taken[0].growth is not None}
-    events = {name: taken for name, taken in result.samples.items() if name not in {*requests, *accounts}}
+    counted = {name: taken for name, taken in result.samples.items() if taken[0].statements is not None}
+    others = {*requests, *accounts, *counted}
+    events = {name: taken for name, taken in result.samples.items() if name not in others}
     made = [
         rates_table(events) if events else None,
         requests_table(requests) if requests else None,
         accounts_table(accounts) if accounts else None,
+        counted_table(counted) if counted else None,
         verdicts_table(result.verdicts),
         storage_table(result.storage) if result.storage else None,
     ]
@@ -107,6 +110,17 @@ def accounts_table(samples: Mapping[str, Sequence[Sample]]) -> Table:
         rates = [f"{value:,.0f}" for value in (rate.median, rate.low, rate.high)]
         sizes = [f"{value:,.1f}" for value in (growth.median, growth.low, growth.high)]
         table.add_row(name, *rates, f"{1_000 / rate.median:,.2f}", *sizes)
+    return table
+
+
+def counted_table(samples: Mapping[str, Sequence[Sample]]) -> Table:
+    columns = ("median", "min", "max", "ms each", "statements each")
+    table = a_table("Accounts or deliveries a second", *columns)
+    for name, taken in samples.items():
+        rate = Spread.of([sample.rate for sample in taken])
+        each = Spread.of([Figure.STATEMENTS.of(sample) for sample in taken])
+        rates = [f"{value:,.0f}" for value in (rate.median, rate.low, rate.high)]
+        table.add_row(name, *rates, f"{1_000 / rate.median:,.2f}", f"{each.median:,.1f}")
     return table
 
 

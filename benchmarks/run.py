@@ -8,7 +8,15 @@ from datetime import datetime
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import admin_group, authorize_group, close_group, comparisons, databases, ingest_group
+from benchmarks import (
+    admin_group,
+    alerts_group,
+    authorize_group,
+    close_group,
+    comparisons,
+    databases,
+    ingest_group,
+)
 from benchmarks.groups import Group
 from benchmarks.plan import Plan
 from benchmarks.report import Result
@@ -19,10 +27,11 @@ GROUPS = {
     "authorize": authorize_group.prepare,
     "admin": admin_group.prepare,
     "close": close_group.prepare,
+    "alerts": alerts_group.prepare,
     "ingest": ingest_group.prepare,
 }
 # What is measured unless one group is named. Closing alone takes as long as all the others.
-USUAL = ("authorize", "admin", "ingest")
+USUAL = ("authorize", "admin", "alerts", "ingest")
 
 
 def run(plan: Plan, *, at: datetime, console: Console) -> Result:

@@ -39,17 +39,18 @@ class Latency:
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One measurement of one probe; `latency` where each request was timed by itself, `growth` where it was
-    seen by how many bytes the process grew at most.
+    seen by how many bytes the process grew at most, `statements` where they were counted.
     """
 
     count: int
     seconds: float
     latency: Latency | None = None
     growth: int | None = None
+    statements: int | None = None
 
     @property
     def rate(self) -> float:
-        """Events, requests or accounts a second."""
+        """Events, requests, accounts or deliveries a second."""
         return self.count / self.seconds
 
     @classmethod

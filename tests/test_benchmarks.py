@@ -66,7 +66,19 @@ ADMIN_PAGES = (
 ADMIN_PROBES = {"admin, an empty list"} | {
     f"{page}, {size} log" for page in ADMIN_PAGES for size in ("large", "small")
 }
-PROBES = INGEST_PROBES | AUTHORIZE_PROBES | ADMIN_PROBES
+ALERTING, MOVED = 40, 3
+MORE = 10 * MOVED
+LOOK_AT_MOVED = "look at what moved, of all accounts"
+LOOK_AT_ALL = "look at all accounts"
+ALERT_PROBES = {
+    LOOK_AT_MOVED: MOVED,
+    "look at what moved, no other accounts": MOVED,
+    "look at ten times what moved, of all accounts": MORE,
+    LOOK_AT_ALL: ALERTING,
+    "deliver by the log": MORE,
+}
+SUMS_OF_LOOKING = ("alerts, accounts, thresholds, whose", "sent, due, alerts")
+PROBES = INGEST_PROBES | AUTHORIZE_PROBES | ADMIN_PROBES | set(ALERT_PROBES)
 AT_MOST = {
     **{
         (f"authorize over HTTP, {clients}{hot}", f"P3 empty DRF view with token, {clients}", "p99"): 1.0
@@ -77,6 +89,7 @@ AT_MOST = {
         for hot in ("", ", one account")
     },
     **{(f"{page}, large log", f"{page}, large log", "p99"): 300 for page in ADMIN_PAGES},
+    (LOOK_AT_MOVED, "look at what moved, no other accounts", "each"): 1.2,
 }
 AT_LEAST = {
     **{
@@ -118,6 +131,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Run:
     done = bench(
         *("--n", str(EVENTS), "--sample", str(SAMPLE), "--rounds", "2", "--random-ids", "--json"),
         *("--requests", str(REQUESTS), "--accounts", "20", "--log-rows", str(EVENTS)),
+        *("--alerting", str(ALERTING), "--moved", str(MOVED)),
         *("--database", database, "--any-server"),
         data_dir=folder,
     )
@@ -167,6 +181,14 @@ def test_the_sums_cover_every_log_and_every_table_that_was_compared_with(run: Ru
         "metered calls: limits miscounted",
         "large admin log: rows",
         "small admin log: rows",
+        *(
+            f"alerts: {count} moved: {sums}"
+            for count in (MOVED, MORE)
+            for sums in (*SUMS_OF_LOOKING, "marks left")
+        ),
+        *(f"alerts: {MOVED} moved, all looked at: {sums}" for sums in SUMS_OF_LOOKING),
+        *(f"alerts_alone: {MOVED} moved: {sums}" for sums in (*SUMS_OF_LOOKING, "marks left")),
+        f"alerts: {MORE} due: sent, waiting, alerts",
     }
 
 
@@ -237,6 +259,26 @@ def test_the_page_of_a_log_is_told_in_milliseconds_and_against_a_small_one_and_a
         ("admin log, the busiest account, small log", "times"),
         ("admin, an empty list", "times"),
     }
+
+
+def test_every_other_account_that_moved_is_told_of_once_and_nobody_else(run: Run) -> None:
+    found = {check["what"]: check["found"] for check in run.written["checks"]}
+    # Of three that moved two reach 80 percent, of thirty fifteen.
+    for name, told in (("3 moved", 2), ("3 moved, all looked at", 2), ("30 moved", 15)):
+        counted = found[f"alerts: {name}: alerts, accounts, thresholds, whose"][:3]
+        assert counted == [str(told), str(told), str(80 * told)]
+
+
+def test_looking_takes_statements_for_what_is_looked_at_alone(run: Run) -> None:
+    samples = run.written["probes"]
+    assert {name: samples[name][0]["count"] for name in ALERT_PROBES} == ALERT_PROBES
+    each = {name: samples[name][0]["statements"] / count for name, count in ALERT_PROBES.items()}
+    assert each[LOOK_AT_MOVED] == each["look at what moved, no other accounts"]
+    # One statement finds what moved; each is taken, read, looked at by five and let
+    # go; two of three are told of.
+    assert samples[LOOK_AT_MOVED][0]["statements"] == 1 + MOVED * (1 + 1 + 5 + 1) + 2 * 5
+    # All are read by one statement; where nothing was used, thresholds are not asked for.
+    assert samples[LOOK_AT_ALL][0]["statements"] == 1 + ALERTING * 4 + MOVED + 2 * 5
 
 
 def test_the_storage_of_a_million_events_is_told(run: Run) -> None:
