@@ -26,6 +26,7 @@ from usage.admin import operations
 from usage.admin.base import ProjectAdmin, ReadOnlyAdmin
 from usage.admin.operations import Operation, Panel
 from usage.core.errors import InvalidRequest
+from usage.models import DriftReport, PriceCheck
 
 TEMPLATE = "admin/clock.html"
 REFRESH_S = 30
@@ -78,7 +79,8 @@ class ClockAdmin(ReadOnlyAdmin):
                     title="What happens by itself",
                     headers=HEADERS,
                     rows=[_cells(entry, may_run=may_run) for entry in found],
-                )
+                ),
+                _findings(),
             ],
             "refresh_s": REFRESH_S,
             "as_of": at,
@@ -182,6 +184,28 @@ class IntervalAdmin(ScheduleAdmin):
 class CrontabAdmin(ScheduleAdmin):
     list_display = ["__str__", "human_readable"]
     fields = ["minute", "hour", "day_of_month", "month_of_year", "day_of_week"]
+
+
+def _findings() -> Panel:
+    """What the nightly checks found last."""
+    drift, prices = DriftReport.objects.first(), PriceCheck.objects.first()
+    rows = [
+        ["totals against the log", minute(drift.checked_at), link(drift, _told(drift))] if drift else [],
+        ["price lists against the book", minute(prices.checked_at), link(prices)] if prices else [],
+    ]
+    shown = [row for row in rows if row]
+    return Panel(
+        title="What the nightly checks found",
+        headers=["check", "last (UTC)", "found"],
+        rows=shown,
+        note="" if shown else "None has run yet.",
+    )
+
+
+def _told(report: DriftReport) -> str:
+    if not report.found:
+        return "none drifted"
+    return f"{report.found} drifted, {'repaired' if report.left == 0 else 'not repaired'}"
 
 
 def _is_ours(row: Model | None) -> bool:

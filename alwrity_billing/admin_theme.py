@@ -86,6 +86,7 @@ NAVIGATION = [
         "separator": True,
         "items": [
             _page("Clock", "schedule", "alwrity_billing", "taskstanding"),
+            _page("Drift reports", "difference", "usage", "driftreport"),
             _page("Failed tasks", "error", "django_celery_results", "taskresult"),
             _page("Staff and users", "person", "auth", "user"),
             _page("Roles", "badge", "auth", "group"),

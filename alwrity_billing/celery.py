@@ -116,6 +116,22 @@ app.conf.beat_schedule = {
         "task": "usage.tasks.check_recent_totals",
         "schedule": crontab(hour="2", minute="15"),
     },
+    "compare the price lists with the book": {
+        "task": "usage.tasks.check_prices",
+        "schedule": crontab(hour="2", minute="45"),
+    },
+    "prune usage": {
+        "task": "usage.tasks.prune_usage",
+        "schedule": crontab(hour="3", minute="15"),
+    },
+    "prune Stripe's events": {
+        "task": "subscriptions.tasks.prune_subscriptions",
+        "schedule": crontab(hour="3", minute="35"),
+    },
+    "forget sessions that are over": {
+        "task": "alwrity_billing.tasks.prune_sessions",
+        "schedule": crontab(hour="3", minute="45"),
+    },
     "forget old failures of tasks": {
         "task": "alwrity_billing.tasks.prune_task_results",
         "schedule": crontab(hour="4", minute="0"),

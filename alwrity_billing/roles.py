@@ -44,6 +44,7 @@ ADDS: Mapping[str, tuple[str, ...]] = {
         "usage.add_apikey",
         "usage.add_apiproviderpricing",
         "usage.change_heldprice",
+        "usage.repair_driftreport",
         "subscriptions.add_subscriptionplan",
         "subscriptions.change_subscriptionplan",
         "subscriptions.delete_subscriptionplan",

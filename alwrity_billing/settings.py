@@ -329,6 +329,15 @@ METERING_FAIL = env.str("METERING_FAIL", "closed", validate=environs.validate.On
 METERING_SPOOL = Path(env.str("METERING_SPOOL", "") or DATA_DIR / "metering" / "spool.sqlite3")
 METERING_THREADS = env.int("METERING_THREADS", 4, validate=environs.validate.Range(min=1))
 
+# Whole months for which the usage log is kept after a call's billing period ended, 0: for ever; and days for
+# which authorizations are after they were closed.
+LOG_RETENTION_MONTHS = env.int("LOG_RETENTION_MONTHS", 0, validate=environs.validate.Range(min=0))
+AUTHORIZATION_RETENTION = timedelta(
+    days=env.int("AUTHORIZATION_RETENTION_DAYS", 90, validate=environs.validate.Range(min=1))
+)
+
+# What the nightly look at the price lists does with what the book lacks: "check" tells, "load" adds it.
+PRICE_REFRESH = env.str("PRICE_REFRESH", "check", validate=environs.validate.OneOf(["check", "load"]))
 # A refreshed price that moves by more than this factor, up or down, waits for a staff member.
 PRICE_CHANGE_FACTOR_LIMIT = env.decimal("PRICE_CHANGE_FACTOR_LIMIT", Decimal(2))
 

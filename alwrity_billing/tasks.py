@@ -1,6 +1,19 @@
 """What the project does by itself, beside its apps."""
 
+from importlib import import_module
+
 from celery import current_app, shared_task
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+
+@shared_task
+def prune_sessions() -> int:
+    """Forget the sessions that are over, as Django's clearsessions does."""
+    over = Session.objects.filter(expire_date__lt=timezone.now()).count()
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+    return over
 
 
 @shared_task

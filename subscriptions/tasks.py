@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions import budgets, credits, month_close, renewals, rollouts
+from subscriptions import budgets, credits, month_close, renewals, retention, rollouts
 from subscriptions.stripe import inbox, push, tax
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 AT_MOST = 5_000
 # The same of drafts to tax, each of which is a call to Stripe: a run is over before the next but one begins.
 TAXED_AT_MOST = 200
+# The same of rows to forget, a night.
+PRUNED_AT_MOST = 50_000
 
 
 @shared_task
@@ -113,6 +115,12 @@ def process_stripe_events() -> int:
     if processed:
         _tell_stripe()
     return processed
+
+
+@shared_task
+def prune_subscriptions() -> int:
+    """Forget Stripe's events that were processed long ago."""
+    return _report("events of Stripe's pruned", retention.prune(at=timezone.now(), limit=PRUNED_AT_MOST))
 
 
 def soon(task: Any) -> None:

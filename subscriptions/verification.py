@@ -3,7 +3,7 @@
 What differs is told line by line, and for usage event by event. Reads only; the log is streamed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -21,9 +21,10 @@ from subscriptions.models import (
     InvoiceLine,
     SubscriptionChange,
 )
-from usage import period_proof, period_usage
+from usage import period_proof, period_usage, retention
 from usage.core.money import ZERO, format_amount
 
+PRUNED = "the usage log of its period was pruned"
 # Changes whose fee is that of a whole term.
 WHOLE_TERMS = [ChangeKind.STARTED, ChangeKind.REACTIVATED, ChangeKind.RENEWED]
 
@@ -49,6 +50,17 @@ def verify(invoice: BillingHistory) -> Iterator[Finding]:
     for line in lines:
         yield from _fee(line) if line.change is not None else ()
         yield from _item(line) if line.item is not None else ()
+    of_log = _log(invoice, lines)
+    period = invoice.billing_period
+    if period is None or not retention.may_be_pruned(period):
+        yield from of_log
+    elif next(of_log, None) is not None:
+        # What differs is what is missing: naming it line by line would look like a wrong invoice.
+        yield Finding(position=0, problem=f"{PRUNED} ({period}): its usage can be proved no more")
+
+
+def _log(invoice: BillingHistory, lines: Sequence[InvoiceLine]) -> Iterator[Finding]:
+    """What the log of the invoice's period does not prove, line by line and event by event."""
     yield from _usage(invoice, [line for line in lines if LineKind(line.kind) in OF_USAGE])
     if invoice.billing_period is not None and any(line.event_count for line in lines):
         for wrong in period_proof.discrepancies(invoice.billing_period):

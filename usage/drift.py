@@ -15,9 +15,10 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max, Min
 
-from usage import limit_counts, queries, rollups
+from usage import limit_counts, queries, retention, rollups
 from usage.authorization import LOCK_ACCOUNT
 from usage.core.calendar import month_of
+from usage.core.money import format_amount
 from usage.models import BillingPeriod, UsageLimit
 from usage.totals import (
     DAY_OF_HOUR,
@@ -129,13 +130,21 @@ class Drift:
     key: str
     differences: dict[str, tuple[Decimal, Decimal]]
 
+    def __str__(self) -> str:
+        changes = ", ".join(
+            f"{name} is {format_amount(found)}, the log says {format_amount(expected)}"
+            for name, (found, expected) in self.differences.items()
+        )
+        return f"{self.kind} of account {self.account_id} ({self.key}): {changes}"
+
 
 def check(*, start: datetime, end: datetime, account_id: int | None = None) -> list[Drift]:
     """The rollups of the hours in [start, end) and of the days and months touching it, the summaries of the
     periods that do, and the limits, in their present windows, that differ.
 
     `start` and `end` are whole hours. Each kind is compared in one statement, so usage recorded meanwhile is
-    seen either on both sides or on neither. At most 10 000 of each kind are reported.
+    seen either on both sides or on neither. At most 10 000 of each kind are reported. Totals whose log was
+    pruned are compared with nothing, and no repair touches them.
     """
     return [
         drift
@@ -186,7 +195,12 @@ def _miscounted_limits(account_id: int | None) -> list[Drift]:
 
 
 def _parameters(*, start: datetime, end: datetime, account_id: int | None) -> Parameters:
+    known = retention.kept()
+    if known is not None:
+        start = min(max(start, known.hours_from), end)
     periods = BillingPeriod.objects.filter(period_start__lt=end, period_end__gt=start)
+    if known is not None:
+        periods = periods.filter(period_end__gt=known.periods_after)
     if account_id is not None:
         periods = periods.filter(account_id=account_id)
     bounds = periods.aggregate(first=Min("period_start"), last=Max("period_end"))

@@ -9,7 +9,16 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from usage import authorization, drift, partitions, periods, projections, rollups
+from usage import (
+    authorization,
+    drift_reports,
+    partitions,
+    periods,
+    price_checks,
+    projections,
+    retention,
+    rollups,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +27,8 @@ EXPIRE_ACCOUNTS_AT_MOST = 1_000
 OPEN_ACCOUNTS_AT_MOST = 10_000
 ROLL_UP_ACCOUNTS_AT_MOST = 10_000
 PROJECT_PERIODS_AT_MOST = 10_000
+# Of each kind, at a time.
+PRUNE_AT_MOST = 10_000
 
 
 @shared_task
@@ -79,13 +90,38 @@ def compute_projections() -> int:
 def check_recent_totals() -> int:
     """Compare the totals of the last days with the log, and limits with it and the open holds.
 
-    A difference is a bug and logged as an error.
+    A difference is a bug: it is logged as an error, and reported to staff, who repair it.
     """
-    end = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    found = drift.check(start=end - timedelta(days=DRIFT_CHECK_DAYS), end=end)
-    for each in found:
-        logger.error(
-            "%s of account %s drifted (%s): %s", each.kind, each.account_id, each.key, each.differences
-        )
-    logger.info("totals checked: %s drifted", len(found))
-    return len(found)
+    at = timezone.now()
+    end = at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    report = drift_reports.check(start=end - timedelta(days=DRIFT_CHECK_DAYS), end=end, at=at)
+    for difference in report.differences:
+        logger.error("drifted: %s", difference)
+    logger.info("totals checked: %s drifted", report.found)
+    return report.found
+
+
+@shared_task
+def prune_usage() -> int:
+    """Forget what was kept long enough: months of the log, their event keys, closed authorizations."""
+    enough = timezone.now() + timedelta(seconds=settings.CELERY_TASK_SOFT_TIME_LIMIT / 2)
+    rows = 0
+    while pruned := retention.prune(at=timezone.now(), limit=PRUNE_AT_MOST):
+        rows += pruned
+        if timezone.now() >= enough:
+            break
+    if rows:
+        logger.info("rows of usage pruned: %s", rows)
+    return rows
+
+
+@shared_task
+def check_prices() -> int:
+    """Compare the installed price lists with the book, and where PRICE_REFRESH says so, add what is new."""
+    found = price_checks.check(
+        at=timezone.now(),
+        factor_limit=settings.PRICE_CHANGE_FACTOR_LIMIT,
+        load=settings.PRICE_REFRESH == "load",
+    )
+    logger.info("price lists compared: %s", found)
+    return found.added + found.held

@@ -54,12 +54,12 @@ def refuse() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_migration_that_is_not_applied_is_noticed() -> None:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("usage", "0012_projections")
+    recorder.record_unapplied("usage", "0013_drift_reports")
     try:
-        with pytest.raises(health.NotReady, match=r"usage\.0012_projections"):
+        with pytest.raises(health.NotReady, match=r"usage\.0013_drift_reports"):
             health.check_migrations()
     finally:
-        recorder.record_applied("usage", "0012_projections")
+        recorder.record_applied("usage", "0013_drift_reports")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -22,6 +23,7 @@ from tests.support.invoices import (
 )
 from tests.support.recording import prepare, record
 from tests.support.subscribing import subscribe
+from usage import retention
 from usage.models import Account, APIUsageLog
 
 pytestmark = pytest.mark.django_db
@@ -195,3 +197,25 @@ def test_a_credit_that_was_applied_is_part_of_the_proof(subscription: UserSubscr
 
     assert from_the_start.credit_applied == Decimal(0)
     assert list(verify(from_the_start)) == []
+
+
+def test_an_invoice_whose_log_was_pruned_says_so_and_not_that_it_differs(
+    invoice: BillingHistory, settings: Any
+) -> None:
+    settings.LOG_RETENTION_MONTHS = 1
+    retention.prune(at=APRIL + 35 * DAY, limit=100)
+
+    assert [str(finding) for finding in verify(invoice)] == [
+        "invoice: the usage log of its period was pruned (2026-03-01 to 2026-04-01): its usage can be proved "
+        "no more"
+    ]
+
+
+def test_of_an_invoice_whose_log_was_pruned_the_fees_are_still_proved(
+    invoice: BillingHistory, settings: Any
+) -> None:
+    settings.LOG_RETENTION_MONTHS = 1
+    retention.prune(at=APRIL + 35 * DAY, limit=100)
+    invoice.subtotal += 1
+
+    assert "invoice: the subtotal" in str(next(iter(verify(invoice))))

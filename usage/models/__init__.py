@@ -1,4 +1,4 @@
-"""Tables of the usage app, by room: accounts, prices, events, limits, totals."""
+"""Tables of the usage app, by room: accounts, prices, events, limits, totals, upkeep."""
 
 from usage.models.accounts import Account, ApiKey, Member, Role, Scope
 from usage.models.events import APIUsageLog, CostSource, EventKey
@@ -25,6 +25,7 @@ from usage.models.totals import (
     UsageRollup,
     UsageSummary,
 )
+from usage.models.upkeep import DriftReport, PriceCheck, PrunedMonth
 
 __all__ = [
     "APIProviderPricing",
@@ -35,6 +36,7 @@ __all__ = [
     "AuthorizationState",
     "BillingPeriod",
     "CostSource",
+    "DriftReport",
     "EventKey",
     "HeldPrice",
     "Hold",
@@ -44,8 +46,10 @@ __all__ = [
     "Measure",
     "Member",
     "MovedAccount",
+    "PriceCheck",
     "PriceSource",
     "ProjectionMethod",
+    "PrunedMonth",
     "Role",
     "RollUpMark",
     "Scope",

@@ -4,6 +4,7 @@ Both tables grow with usage. Neither is referenced by a foreign key and both can
 `account_id`. The log is partitioned by month of `occurred_at` (its SQL stands in migration 0001).
 """
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
@@ -122,7 +123,7 @@ class APIUsageLog(models.Model):
 
 
 class EventKey(models.Model):
-    """The claim on one event id: unique whatever the event's time, kept after the log row is pruned.
+    """The claim on one event id: unique whatever the event's time, pruned with the log row or later.
 
     Holds what a replay must be answered with: the content's hash, the log row's id and the cost.
     """
@@ -141,6 +142,8 @@ class EventKey(models.Model):
 
     class Meta:
         db_table = "usage_event_keys"
+        # For pruning; as small as the table is large.
+        indexes = [BrinIndex(fields=["recorded_at"], name="event_key_by_recording", autosummarize=True)]
         constraints = [
             models.CheckConstraint(condition=~Q(event_id=""), name="event_key_id_not_empty"),
         ]

@@ -8,7 +8,6 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 
 from usage import drift
-from usage.core.money import format_amount
 from usage.models import Account
 
 DEFAULT_DAYS = 31
@@ -45,7 +44,7 @@ class Command(BaseCommand):
             raise CommandError("--from must be a day before --to.")
         found = drift.check(start=start, end=end, account_id=account_id_of(account))
         for each in found[:MAX_SHOWN]:
-            self.stdout.write(self.style.WARNING(sentence(each)))
+            self.stdout.write(self.style.WARNING(str(each)))
         if len(found) > MAX_SHOWN:
             self.stdout.write(f"… and {len(found) - MAX_SHOWN} more")
         if not found:
@@ -72,11 +71,3 @@ def account_id_of(external_id: str | None) -> int | None:
         return Account.objects.get(external_id=external_id).pk
     except Account.DoesNotExist:
         raise CommandError(f"There is no account {external_id!r}.") from None
-
-
-def sentence(drift: drift.Drift) -> str:
-    changes = ", ".join(
-        f"{name} is {format_amount(found)}, the log says {format_amount(expected)}"
-        for name, (found, expected) in drift.differences.items()
-    )
-    return f"{drift.kind} of account {drift.account_id} ({drift.key}): {changes}"
