@@ -9,6 +9,7 @@ from usage.limits import LimitState
 from usage.models import LimitMode, LimitScope, LimitSource, Measure, Window
 from usage.providers import name_of
 
+TENTH = Decimal("0.1")
 WINDOWS = {
     Window.HOUR: "this hour",
     Window.DAY: "today",
@@ -27,6 +28,11 @@ def number(amount: Decimal | int) -> str:
     """ "12,500", "0.5"."""
     whole, _, decimals = format_amount(Decimal(amount)).partition(".")
     return f"{int(whole):,}{'.' if decimals else ''}{decimals}"
+
+
+def about(measure: str, amount: Decimal) -> Decimal:
+    """An expected amount as it may be told: cents of money, whole numbers of what is counted."""
+    return to_cents(amount) if measure == Measure.COST else amount.quantize(Decimal(1))
 
 
 def percent(share: Decimal | int) -> str:

@@ -108,6 +108,10 @@ app.conf.beat_schedule = {
         "task": "alerts.tasks.sweep_alerts",
         "schedule": timedelta(minutes=1),
     },
+    "watch the clock": {
+        "task": "alwrity_billing.tasks.watch_clock",
+        "schedule": timedelta(minutes=1),
+    },
     "deliver alerts": {
         "task": "alerts.tasks.deliver_alerts",
         "schedule": timedelta(seconds=15),

@@ -7,6 +7,14 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from alwrity_billing import clock_alerts
+
+
+@shared_task
+def watch_clock() -> int:
+    """Tell our staff of tasks that fail or are late."""
+    return clock_alerts.stand(at=timezone.now())
+
 
 @shared_task
 def prune_sessions() -> int:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 from django.db.models import BigIntegerField
 
-from usage import queries
+from usage import moves, queries
+from usage.core.anomalies import Unusual, unusual
 from usage.core.forecasting import MOST_DAYS, Forecast, forecast, run_rate
 from usage.core.money import COST_MAX_DIGITS, COST_PLACES, ZERO
 from usage.models import Account, BillingPeriod, ProjectionMethod, UsageProjection
@@ -67,6 +68,11 @@ LEFT JOIN LATERAL (
 ) used ON true
 """
 
+READ_TODAY = """
+SELECT account_id, sum(cost) FROM usage_rollups
+WHERE account_id = ANY (%(accounts)s) AND hour >= %(start)s AND hour < %(end)s GROUP BY account_id
+"""
+
 
 class Used(NamedTuple):
     """What was used: USD, calls, input and output tokens."""
@@ -94,7 +100,9 @@ def compute_due(*, at: datetime, limit: int) -> int:
     """Project up to `limit` periods open at `at` in which something was recorded since their projection, or
     whose projection is a day old; the oldest first. Returns how many.
 
-    Four statements for 500 of them. Safe to run twice and in parallel: one at a time computes.
+    Whether the day so far is unusual for the account is found on the way. The accounts are marked as moved:
+    something about them may have to be told. Six statements for 500 of them. Safe to run twice and in
+    parallel: one at a time computes.
     """
     computed = 0
     while computed < limit:
@@ -141,11 +149,35 @@ def _compute_some(*, at: datetime, limit: int) -> int:
             for account_id, period_id, start, end, *used in cursor.fetchall()
         ]
         today = at.astimezone(UTC).date()
-        history = _daily(
-            [each.account_id for each in due], start=today - timedelta(days=MOST_DAYS), end=today
-        )
-        _keep([_projection(each, history.get(each.account_id, []), at=at) for each in due])
+        accounts = [each.account_id for each in due]
+        history = _daily(accounts, start=today - timedelta(days=MOST_DAYS), end=today)
+        spent = _spent_on(today, accounts)
+        found = [_projection(each, history.get(each.account_id, []), at=at) for each in due]
+        for each in found:
+            days = [day.cost for day in history.get(each.account_id, [])]
+            _note(each, unusual(spent.get(each.account_id, ZERO), history=days), day=today)
+        _keep(found)
+        moves.mark(accounts, at=at)
+        if accounts:
+            moves.announce()
     return len(due)
+
+
+def _spent_on(day: date, account_ids: Collection[int]) -> dict[int, Decimal]:
+    """What the calls of a UTC day cost each account that has any."""
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            READ_TODAY, {"accounts": list(account_ids), "start": start, "end": start + timedelta(days=1)}
+        )
+        return dict(cursor.fetchall())
+
+
+def _note(projection: UsageProjection, found: Unusual | None, *, day: date) -> None:
+    if found is not None:
+        projection.unusual_on = day
+        projection.unusual_spent = found.spent
+        projection.unusual_expected = found.expected
 
 
 def _projection(due: _Due, history: Sequence[Used], *, at: datetime) -> UsageProjection:

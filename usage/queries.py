@@ -164,7 +164,7 @@ def projection_of(account: Account, *, at: datetime) -> UsageProjection | None:
     projections = UsageProjection.objects.filter(
         account=account, billing_period__period_start__lte=at, billing_period__period_end__gt=at
     )
-    return projections.first()
+    return projections.select_related("billing_period").first()
 
 
 def all_time_by_provider(account: Account) -> dict[str, Totals]:

@@ -9,9 +9,9 @@ from typing import Protocol
 from alerts import preferences
 from alerts.core.findings import Finding
 from alerts.core.rules import Rule
-from usage import limits
+from usage import limits, queries
 from usage.limits import LimitState
-from usage.models import Account
+from usage.models import Account, UsageProjection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,10 @@ class Standing:
     @cached_property
     def limits(self) -> list[LimitState]:
         return limits.states(self.account, at=self.at)
+
+    @cached_property
+    def projection(self) -> UsageProjection | None:
+        return queries.projection_of(self.account, at=self.at)
 
     @cached_property
     def limit_thresholds(self) -> Sequence[int]:

@@ -54,12 +54,12 @@ def refuse() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_migration_that_is_not_applied_is_noticed() -> None:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("usage", "0013_drift_reports")
+    recorder.record_unapplied("usage", "0014_unusual_days")
     try:
-        with pytest.raises(health.NotReady, match=r"usage\.0013_drift_reports"):
+        with pytest.raises(health.NotReady, match=r"usage\.0014_unusual_days"):
             health.check_migrations()
     finally:
-        recorder.record_applied("usage", "0013_drift_reports")
+        recorder.record_applied("usage", "0014_unusual_days")
 
 
 @pytest.mark.django_db(transaction=True)

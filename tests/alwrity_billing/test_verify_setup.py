@@ -45,12 +45,12 @@ def test_without_a_database_the_rest_is_still_checked(monkeypatch: pytest.Monkey
 @pytest.mark.django_db(transaction=True)
 def test_missing_migrations_are_named_and_hold_back_what_needs_them() -> None:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("usage", "0013_drift_reports")
+    recorder.record_unapplied("usage", "0014_unusual_days")
     try:
-        assert "usage.0013_drift_reports" in finding("migrations").fact
+        assert "usage.0014_unusual_days" in finding("migrations").fact
         assert finding("prices, log partitions").fact == "not checked"
     finally:
-        recorder.record_applied("usage", "0013_drift_reports")
+        recorder.record_applied("usage", "0014_unusual_days")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,8 +12,8 @@ from tests.support.concurrency import at_once
 from tests.support.log_pages import plan_of, scans
 from tests.support.prices import an_entry, load
 from tests.support.rolled_up import fill
-from tests.support.usage_rows import APRIL, MARCH, TODAY, a_day, a_period, a_summary
-from usage import projections, queries, rollups, tasks
+from tests.support.usage_rows import APRIL, MARCH, TODAY, a_day, a_period, a_rollup, a_summary
+from usage import moves, projections, queries, rollups, tasks
 from usage.ingest import ingest
 from usage.models import Account, BillingPeriod, ProjectionMethod, UsageProjection, UsageSummary
 
@@ -111,6 +111,26 @@ class TestWhatIsComputed:
         compute()
 
         assert UsageProjection.objects.get().days_of_history == 0
+
+    def test_a_day_far_above_the_others_is_noted_with_what_was_to_be_expected(
+        self, acme: Account, march: BillingPeriod
+    ) -> None:
+        """Twenty days of 2 USD each, then 6 USD, three times as much, and a little less."""
+        steady(acme, days=20)
+        a_summary(march, cost="6")
+        a_rollup(acme, cost="5.99")
+        compute()
+        assert UsageProjection.objects.get().unusual_on is None
+        UsageProjection.objects.all().delete()
+        a_rollup(acme, cost="0.01", model="other")
+        compute()
+        found = UsageProjection.objects.get()
+        assert (found.unusual_on, found.unusual_spent, found.unusual_expected) == (TODAY, 6, 2)
+
+    def test_who_was_projected_is_looked_at_again(self, acme: Account, march: BillingPeriod) -> None:
+        a_summary(march, cost="6")
+        compute()
+        assert moves.waiting(at=NOW, limit=10) == [acme.pk]
 
     def test_accounts_are_not_mixed_up(self, acme: Account, march: BillingPeriod) -> None:
         globex = an_account("globex")
@@ -316,16 +336,18 @@ class TestHowItIsRead:
         # Their last period ends within the day.
         fill(accounts=200, days=180, until=NOW + 12 * 60 * MINUTE)
 
-    def test_it_takes_four_statements_for_hundreds_of_periods(self) -> None:
+    def test_it_takes_six_statements_for_hundreds_of_periods(self) -> None:
         with CaptureQueriesContext(connection) as asked:
             assert compute() == 200
 
-        # The turn, what is due, the days before, the projections.
+        # The turn, what is due, the days before, the day so far, the projections, and who moved.
         assert [query["sql"].split()[0] for query in asked] == [
             "SAVEPOINT",
             "SELECT",
             "SELECT",
             "SELECT",
+            "SELECT",
+            "INSERT",
             "INSERT",
             "RELEASE",
         ]

@@ -35,6 +35,9 @@ class UsageProjection(models.Model):
     expected = models.DecimalField(max_digits=36, decimal_places=18)
     low = models.DecimalField(max_digits=36, decimal_places=18, null=True)
     high = models.DecimalField(max_digits=36, decimal_places=18, null=True)
+    unusual_on = models.DateField(null=True, help_text="The day of `computed_at`, if its spend was unusual.")
+    unusual_spent = models.DecimalField(max_digits=36, decimal_places=18, null=True)
+    unusual_expected = models.DecimalField(max_digits=36, decimal_places=18, null=True)
 
     class Meta:
         db_table = "usage_projections"
@@ -44,6 +47,13 @@ class UsageProjection(models.Model):
                 condition=Q(low__isnull=True, high__isnull=True)
                 | Q(low__gte=F("spent"), low__lte=F("expected"), high__gte=F("expected")),
                 name="projection_within_its_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    unusual_on__isnull=True, unusual_spent__isnull=True, unusual_expected__isnull=True
+                )
+                | Q(unusual_on__isnull=False, unusual_spent__gt=F("unusual_expected")),
+                name="projection_unusual_day_is_whole",
             ),
             models.CheckConstraint(
                 condition=Q(method="run_rate") | Q(low__isnull=False), name="projection_by_weekdays_has_range"
