@@ -122,7 +122,7 @@ def _claim(*, at: datetime) -> Claimed | None:
 def _next_of(channel_id: int, *, at: datetime) -> list[AlertDelivery]:
     """The oldest delivery that is due, of a digest all that its recipient is due."""
     due = _due(at).filter(channel=channel_id).select_related("alert", "channel", "account")
-    due = due.order_by("alert", "pk")
+    due = due.order_by("alert_id", "pk")
     first = due.first()
     if first is None or not first.is_digest:
         return [] if first is None else [first]

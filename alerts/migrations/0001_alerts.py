@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'alert deliveries',
                 'db_table': 'alert_deliveries',
-                'ordering': ['-alert', 'id'],
+                'ordering': ['-alert_id', 'id'],
             },
         ),
         migrations.AddConstraint(

@@ -102,7 +102,7 @@ class AlertDelivery(models.Model):
 
     class Meta:
         db_table = "alert_deliveries"
-        ordering = ["-alert", "id"]
+        ordering = ["-alert_id", "id"]
         verbose_name_plural = "alert deliveries"
         indexes = [
             models.Index(

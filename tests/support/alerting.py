@@ -71,7 +71,7 @@ def thresholds(alerts: Sequence[UsageAlert]) -> list[int]:
 def deliveries(**filters: Any) -> list[AlertDelivery]:
     """In the order they were planned."""
     return list(
-        AlertDelivery.objects.filter(**filters).select_related("channel", "alert").order_by("alert", "pk")
+        AlertDelivery.objects.filter(**filters).select_related("channel", "alert").order_by("alert_id", "pk")
     )
 
 
