@@ -11,6 +11,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import django
 import psycopg
 import pytest
 from django.conf import settings
+from django.test import TransactionTestCase
 from psycopg import sql
 
 from alwrity_billing import embedded
@@ -50,6 +52,8 @@ if not os.environ.get("DATABASE_URL"):
 django.setup()
 # Its fixtures; it needs Django.
 pytest_plugins = ["tests.support.channel_kinds"]
+# The tests' settings and models have to be there first.
+TransactionTestCase._fixture_teardown = import_module("tests.support.emptying").empty_tables
 # People are made in many tests; a hash that is slow on purpose would be most of the suite's time.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
