@@ -25,7 +25,7 @@ def empty_tables(_case: Any) -> None:
             call_command("flush", verbosity=0, interactive=False)
             return
         names = [connection.ops.quote_name(name) for name in _tables()]
-        looks = ", ".join(f"EXISTS (SELECT FROM {name})" for name in names)  # noqa: S608
+        looks = ", ".join(f"EXISTS (SELECT FROM {name})" for name in names)
         cursor.execute(f"SELECT {looks}")
         filled = [name for name, has_rows in zip(names, cursor.fetchone(), strict=True) if has_rows]
         if filled:
