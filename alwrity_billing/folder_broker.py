@@ -13,6 +13,11 @@ from kombu.transport import filesystem
 class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
     """kombu's, which makes its folders again before it looks into them."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Where they cannot be made there is no connection, and whoever wants one waits before it tries again.
+        self._make_folders()
+
     def _get(self, queue: str) -> Any:
         self._make_folders()
         return super()._get(queue)

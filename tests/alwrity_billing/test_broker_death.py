@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from kombu.exceptions import OperationalError
 
 from alwrity_billing import beat, embedded, health
 from alwrity_billing.celery import app
@@ -109,6 +110,18 @@ def test_folders_that_are_gone_and_nobody_makes_again_are_not_ready(tmp_path: Pa
     shutil.rmtree(tmp_path / "broker")
 
     assert not broker_answers(settings, data_dir=tmp_path, broker="")
+
+
+def test_folders_that_cannot_be_made_are_a_connection_that_fails(tmp_path: Path) -> None:
+    options = embedded.broker_folders(tmp_path)
+    shutil.rmtree(tmp_path / "broker")
+    (tmp_path / "broker").touch()
+
+    with app.connection_for_write("filesystem://localhost", transport_options=options) as broker:
+        with pytest.raises(OperationalError):
+            broker.ensure_connection(max_retries=1, interval_start=0)
+        (tmp_path / "broker").unlink()
+        broker.ensure_connection(max_retries=1, interval_start=0)
 
 
 def test_two_beats_send_every_task_twice_and_every_row_is_done_once(tmp_path: Path) -> None:
