@@ -1,33 +1,57 @@
-"""Real workers and beats, on the test's database and a broker of its own."""
+"""Real workers, beats and web servers, on the test's database and a broker of its own."""
 
-import os
-import signal
+import http.client
+import json
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.database import address
-from tests.support.processes import PROJECT, environment
+from tests.support.processes import environment, in_background
+
+REQUEST_S = 20
 
 
-@contextmanager
-def running(*arguments: str, data_dir: Path, broker: str) -> Iterator["subprocess.Popen[bytes]"]:
+def running(
+    *arguments: str, data_dir: Path, broker: str, **variables: str
+) -> AbstractContextManager["subprocess.Popen[bytes]"]:
     """`celery` with those arguments; `broker` is empty for the one made of folders in `data_dir`.
 
     What it says is in `data_dir`, for whoever wonders why a test failed.
     """
-    command = [sys.executable, "-m", "celery", "--app", "alwrity_billing", *arguments]
-    variables = environment(data_dir, DATABASE_URL=address(), CELERY_BROKER_URL=broker)
-    with (data_dir / f"{arguments[0]}.log").open("ab") as said:
-        process = subprocess.Popen(
-            command, cwd=PROJECT, env=variables, stdout=said, stderr=said, start_new_session=True
-        )
-        try:
-            yield process
-        finally:
-            # With the processes of its pool, which would live on and keep the database.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    known = environment(data_dir, DATABASE_URL=address(), CELERY_BROKER_URL=broker, **variables)
+    log = data_dir / f"{arguments[0]}.log"
+    return in_background("celery", "--app", "alwrity_billing", *arguments, log=log, **known)
+
+
+def serving(
+    port: int, *, data_dir: Path, broker: str, **variables: str
+) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+    """The web server as production runs it, in one process; it takes a moment until it answers."""
+    known = environment(data_dir, DATABASE_URL=address(), CELERY_BROKER_URL=broker, **variables)
+    where = ["--interface", "wsgi", "--port", str(port), "--blocking-threads", "10"]
+    log = data_dir / "web.log"
+    return in_background("granian", *where, "alwrity_billing.wsgi:application", log=log, **known)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What `/readyz` said; status 0 where nobody answered."""
+
+    status: int
+    failed: list[str]
+
+
+def readiness(port: int) -> Ready:
+    """Whether the web server at `port` can do its work, and what it misses."""
+    server = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_S)
+    try:
+        with suppress(OSError):
+            server.request("GET", "/readyz")
+            answer = server.getresponse()
+            checks = json.loads(answer.read())["checks"]
+            return Ready(answer.status, [name for name, said in checks.items() if said != "ok"])
+    finally:
+        server.close()
+    return Ready(0, [])

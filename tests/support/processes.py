@@ -1,10 +1,12 @@
 """Running the project's commands as a person would: real processes in a data folder of their own."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -27,6 +29,25 @@ def manage(*arguments: str, data_dir: Path, **variables: str) -> subprocess.Comp
         timeout=120,
         check=False,
     )
+
+
+@contextmanager
+def in_background(
+    module: str, *arguments: str, log: Path, **variables: str
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """`python -m module` with those arguments, killed when the block ends; `log` gets what it says."""
+    command = [sys.executable, "-m", module, *arguments]
+    with log.open("ab") as said:
+        process = subprocess.Popen(
+            command, cwd=PROJECT, env=variables, stdout=said, stderr=said, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            # With the processes it has started, which would live on and keep the database.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float) -> bool:
