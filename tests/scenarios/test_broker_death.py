@@ -2,7 +2,7 @@
 
 Web server, worker and beat are real processes and nobody restarts them. Usage is reported over HTTP all the
 time; limits and budgets are used up and billing periods end before, while and after the broker is away.
-SCENARIO_OUTAGE_S=60 lets it stay away for a minute; `--log-cli-level=INFO` says how much was compared.
+SCENARIO_OUTAGE_S=60 lets it stay away for a minute; `-rP` says how much was compared.
 """
 
 import logging
