@@ -21,6 +21,8 @@ RULES = (LIMIT, BUDGET)
 # only when it is reached.
 QUOTA_WINDOWS = (Window.DAY, Window.PERIOD)
 AFTER_ITS_END = timedelta(seconds=1)
+# Where limits are shown with what is used of them, and where what the account spends is.
+USAGE_PATH, SPEND_PATH = "/", "/billing/"
 
 
 def find(standing: Standing) -> Iterator[tuple[Rule, Finding]]:
@@ -60,6 +62,7 @@ def _finding(state: LimitState, threshold: int) -> Finding:
         period_start=state.window_start,
         period_end=state.resets_at,
         facts=_facts(state, name),
+        path=SPEND_PATH if state.source == LimitSource.BUDGET else USAGE_PATH,
         recheck_at=None if state.resets_at is None else state.resets_at + AFTER_ITS_END,
         recovery=_recovery(name) if is_full and state.mode == LimitMode.BLOCK else None,
     )

@@ -57,6 +57,22 @@ def test_a_limits_mail_says_it_all_in_the_text() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "label"),
+    [
+        ("limit_threshold", "See your usage"),
+        ("budget_threshold", "See what you spend"),
+        ("trial_ending", "See your plan"),
+        ("test", "See your channels"),
+    ],
+)
+def test_the_button_names_the_page_it_leads_to(rule: str, label: str) -> None:
+    mail = alert_mail(a_message(rule, link="https://b.example/x"), ALICE)
+
+    assert f"{label}:\nhttps://b.example/x\n" in mail.text
+    assert label in words_of(mail.html)
+
+
 def test_a_digest_says_it_all_in_the_text() -> None:
     earlier = a_message("spend_anomaly", created_at=THEN - timedelta(hours=3), link="https://b.example/1")
     messages = [

@@ -122,6 +122,17 @@ def test_budgets_have_thresholds_of_their_own(acme: Account) -> None:
     ]
 
 
+def test_each_leads_to_where_it_is_shown(acme: Account) -> None:
+    limited(acme, a_limit(amount="10"))
+    limited(acme, a_limit(Measure.COST, "0.05", mode=LimitMode.NOTIFY), source=LimitSource.BUDGET)
+    use(8)
+    look(acme)
+    assert {(alert.rule, alert.path) for alert in raised()} == {
+        ("limit_threshold", "/"),
+        ("budget_threshold", "/billing/"),
+    }
+
+
 def test_a_raised_limit_ends_its_alerts_and_is_told_of_anew(acme: Account) -> None:
     limited(acme, a_limit(amount="10"))
     use(10)

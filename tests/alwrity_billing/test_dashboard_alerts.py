@@ -86,6 +86,20 @@ class TestInbox:
             assert words in page, words
 
     @pytest.mark.parametrize(
+        ("path", "label"),
+        [
+            ("/", "See your usage"),
+            ("/billing/", "See billing"),
+            ("/billing/invoices/2026-000001/", "See the invoice"),
+            ("/alerts/settings/", "See the channels"),
+        ],
+    )
+    def test_where_it_leads_to_is_named(self, alice: Client, acme: Account, path: str, label: str) -> None:
+        an_alert(acme, path=path)
+
+        assert f'href="{path}">{label}' in page_of(alice)
+
+    @pytest.mark.parametrize(
         ("fields", "words"),
         [
             ({"severity": "error"}, "Urgent"),
