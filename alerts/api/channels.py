@@ -11,13 +11,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from alerts import choices, destinations, testing
-from alerts.api.bodies import NewChannel, pointing, read_body
+from alerts.api.bodies import NewChannel, read_body
 from alerts.api.deliveries import DeliverySerializer, delivery_fields
 from alerts.api.reach import PERMISSION, account_changed
 from alerts.channels import CHANNELS
 from alerts.models import AlertChannel, ChannelState
-from subscriptions.actors import MAX_NAME_LENGTH
+from subscriptions.actors import of_principal
 from usage.access import speaks_for_us
+from usage.api.bodies import pointing
 from usage.api.caller import caller
 from usage.api.parameters import AccountQuery, read_query
 
@@ -190,7 +191,7 @@ def name_of(request: Request) -> str:
     principal = caller(request)
     if speaks_for_us(principal, permission=PERMISSION):
         return "our staff"
-    return principal.name[:MAX_NAME_LENGTH]
+    return of_principal(principal).name
 
 
 def _asked(request: Request, channel_id: str) -> AlertChannel:

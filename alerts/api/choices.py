@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from alerts import choices, destinations, preferences, updating, words
-from alerts.api.bodies import AlertsUpdate, pointing, read_body
+from alerts.api.bodies import AlertsUpdate, read_body
 from alerts.api.channels import ChannelSerializer, channel_fields, name_of
 from alerts.api.reach import account_changed, may_change
 from alerts.channels import CHANNELS
@@ -21,6 +21,7 @@ from alerts.core.rules import Audience, chosen_among
 from alerts.models import ChannelState, EmailMode
 from alerts.updating import Update
 from subscriptions.queries import subscription_of
+from usage.api.bodies import pointing
 from usage.api.caller import account_read, caller
 from usage.api.parameters import AccountQuery, read_query
 from usage.models import Account, Role

@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from alerts import inbox
 from alwrity_billing.dashboard import banners
 from subscriptions import attention, invoice_queries, queries
-from subscriptions.actors import MAX_NAME_LENGTH, Actor
+from subscriptions.actors import Actor, of_principal
 from subscriptions.models import BillingProfile, UserSubscription
 from usage import access
 from usage.access import Principal
@@ -55,7 +55,7 @@ class Visit:
 
     @property
     def actor(self) -> Actor:
-        return Actor(name=self.principal.name[:MAX_NAME_LENGTH], user=self.principal.user)
+        return of_principal(self.principal)
 
     @cached_property
     def subscription(self) -> UserSubscription | None:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import IO, Any, cast
 
-import msgspec
 from drf_spectacular.utils import extend_schema_field
 from msgspec import UNSET, UnsetType
 from rest_framework import serializers
@@ -13,8 +12,7 @@ from rest_framework.parsers import BaseParser
 from subscriptions.api.budget_terms import ThrottlingSerializer
 from subscriptions.budget_settings import Changes, wrong
 from subscriptions.models.budgets import MAX_PAUSE_REASON
-from usage.api.bodies import body_of
-from usage.core.errors import InvalidRequest
+from usage.api.bodies import Body, body_of
 
 MAX_BODY_BYTES = 16 * 1024
 BODY = "body"
@@ -38,11 +36,9 @@ POINTERS = {
 Given = Decimal | UnsetType | None
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A part of a body. What is left out stays as it is."""
-
-
 class SpendLimits(Body, frozen=True):
+    """What is left out stays as it is, here and below."""
+
     per_request: Given = UNSET
     per_hour: Given = UNSET
     per_day: Given = UNSET
@@ -181,19 +177,6 @@ def changes_of(asked: BudgetUpdate) -> Changes:
             raise wrong("alert_thresholds", f"Give at most {MAX_THRESHOLDS} percentages.")
         given["alert_thresholds"] = [_whole("alert_thresholds", each) for each in thresholds]
     return cast(Changes, {name: value for name, value in given.items() if value is not UNSET})
-
-
-def pointed(refused: InvalidRequest) -> InvalidRequest:
-    """The refusal of a setting as one of the body's field, by its JSON pointer."""
-    pointer = POINTERS.get(refused.details.get("field", ""))
-    if pointer is None:
-        return refused
-    told = refused.message.partition(": ")[2]
-    allowed = {name: value for name, value in refused.details.items() if name == "allowed"}
-    fault = {"pointer": pointer, "code": refused.error_code, "message": told, **allowed}
-    return InvalidRequest(
-        f"{pointer}: {told}", code=refused.error_code, details={"errors": [fault], "pointer": pointer}
-    )
 
 
 def _whole(field: str, percent: Decimal) -> int:

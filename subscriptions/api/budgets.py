@@ -15,23 +15,22 @@ from subscriptions import budgets
 from subscriptions.actors import Actor, of_principal
 from subscriptions.api.budget_bodies import (
     BODY,
+    POINTERS,
     BodyParser,
     BudgetPause,
     BudgetPauseSerializer,
     BudgetUpdate,
     BudgetUpdateSerializer,
     changes_of,
-    pointed,
 )
 from subscriptions.api.budget_terms import BudgetTermsSerializer, budget_terms
 from subscriptions.budget_protection import budget_of
 from subscriptions.queries import subscription_of
 from usage import limits
 from usage.access import account_for
-from usage.api.bodies import decode
+from usage.api.bodies import decode, pointing
 from usage.api.caller import caller
 from usage.api.parameters import AccountQuery, read_query
-from usage.core.errors import InvalidRequest
 from usage.models import Account, Scope
 
 PERMISSION = "subscriptions.change_budget"
@@ -113,10 +112,8 @@ def _done(request: Request, act: Callable[[Account, Actor, datetime], None]) -> 
         scope=Scope.ADMIN,
         staff_permission=PERMISSION,
     )
-    try:
+    with pointing(POINTERS):
         act(account, of_principal(principal), at)
-    except InvalidRequest as refused:
-        raise pointed(refused) from refused
     told: dict[str, Any] = budget_terms(
         limits.states(account, at=at), budget=budget_of(account), subscription=subscription_of(account)
     )

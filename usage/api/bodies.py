@@ -1,7 +1,9 @@
-"""Bodies of the plain views: read in bounded memory, decoded by msgspec, faults named by JSON pointer."""
+"""Bodies: read in bounded memory, decoded strictly by msgspec, faults named by JSON pointer."""
 
 import re
 import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
@@ -18,6 +20,10 @@ FIELD_NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `
 NUL_ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of a body in which nothing unknown may be."""
 
 
 def decode(body: bytes, form: msgspec.json.Decoder[Struct]) -> Struct:
@@ -52,6 +58,30 @@ def explain(wrong: Exception) -> tuple[str, str]:
     if (named := FIELD_NAMED.search(sentence)) is not None:
         pointer += "/" + named[1].replace("~", "~0").replace("/", "~1")
     return f"{sentence}.", pointer
+
+
+def fault(pointer: str, sentence: str, *, code: str = InvalidRequest.code, **more: str) -> InvalidRequest:
+    """The refusal of the one field at the pointer, which is empty for all of the body."""
+    found = {"pointer": pointer, "code": code, "message": sentence, **more}
+    message = f"{pointer}: {sentence}" if pointer else sentence
+    return InvalidRequest(message, code=code, details={"pointer": pointer, "errors": [found]})
+
+
+@contextmanager
+def pointing(pointers: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Let refusals that name a field name it as the body has it: as `pointers` say, else by the same name. An
+    amount that would be `allowed` is told with it.
+    """
+    try:
+        yield
+    except InvalidRequest as wrong:
+        name = wrong.details.get("field")
+        if name is None:
+            raise
+        pointer = (pointers or {}).get(name) or "/" + name.replace(".", "/")
+        told = wrong.message.removeprefix(f"{name}: ")
+        allowed = {key: value for key, value in wrong.details.items() if key == "allowed"}
+        raise fault(pointer, told, code=wrong.error_code, **allowed) from wrong
 
 
 def body_of(request: HttpRequest, *, limit: int) -> bytes:
