@@ -1,5 +1,5 @@
-"""What about an account needs its people now: invoices that could not be paid, a trial or a card that runs
-out, and whether a payment is just on its way. Reads only.
+"""What about an account needs its people now: invoices that could not be paid, a budget that refuses calls, a
+trial or a card that runs out, and whether a payment is just on its way. Reads only.
 """
 
 import calendar
@@ -10,18 +10,21 @@ from decimal import Decimal
 from django.db.models import Sum
 
 from subscriptions import dunning, term_ends
+from subscriptions.budget_protection import budget_of
 from subscriptions.core.invoices import InvoiceState
 from subscriptions.core.states import State
 from subscriptions.invoice_lines import AT_ONCE
 from subscriptions.models import (
     BillingHistory,
     BillingProfile,
+    Budget,
+    BudgetChange,
     InvoiceCollection,
     SubscriptionChange,
     UserSubscription,
 )
 from usage.core.money import ZERO
-from usage.models import Account
+from usage.models import Account, Member
 
 TRIAL_ENDS_WITHIN = timedelta(days=7)
 CARD_EXPIRES_WITHIN = timedelta(days=30)
@@ -64,14 +67,30 @@ class CardExpires:
     has_expired: bool
 
 
-Concern = Unpaid | TrialEnds | CardExpires
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetPauses:
+    """The budget refuses all calls, and why. By itself it does `until` then; otherwise until somebody resumes
+    it, and `by` is who paused it, for the account's people.
+    """
+
+    reason: str
+    until: datetime | None
+    by: str
+
+
+Concern = Unpaid | BudgetPauses | TrialEnds | CardExpires
 
 
 def concerns_of(
     account: Account, subscription: UserSubscription | None, profile: BillingProfile | None, *, at: datetime
 ) -> list[Concern]:
     """What needs the account's people at `at`, the most urgent first."""
-    found = (_unpaid(account, subscription), _trial(subscription, profile, at=at), _card(profile, at=at))
+    found = (
+        _unpaid(account, subscription),
+        _budget(account),
+        _trial(subscription, profile, at=at),
+        _card(profile, at=at),
+    )
     return [concern for concern in found if concern is not None]
 
 
@@ -121,6 +140,27 @@ def _unpaid(account: Account, subscription: UserSubscription | None) -> Unpaid |
         next_attempt_at=failed[0].collection.next_payment_at,
         paused=subscription is not None and is_paused and dunning.paused_unpaid(subscription),
     )
+
+
+def _budget(account: Account) -> BudgetPauses | None:
+    budget = budget_of(account)
+    if budget is None or not budget.is_paused:
+        return None
+    by = _who_paused(budget) if budget.is_paused_by_hand else ""
+    return BudgetPauses(reason=budget.paused_reason, until=budget.paused_until, by=by)
+
+
+def _who_paused(budget: Budget) -> str:
+    """Who paused it by hand. Our staff are not named."""
+    pauses = BudgetChange.objects.filter(
+        account=budget.account_id, at=budget.paused_at, after__paused=budget.paused_reason
+    )
+    pause = pauses.select_related("actor_user").order_by("id").first()
+    if pause is None:
+        return "somebody"
+    person = pause.actor_user
+    is_member = Member.objects.filter(account=budget.account_id, user=person).exists()
+    return "our staff" if person is not None and person.is_staff and not is_member else pause.actor
 
 
 def _trial(

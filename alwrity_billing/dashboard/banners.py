@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from alwrity_billing.dashboard.figures import billed
 from subscriptions import invoice_queries
-from subscriptions.attention import CardExpires, Concern, TrialEnds, Unpaid, card_name
+from subscriptions.attention import BudgetPauses, CardExpires, Concern, TrialEnds, Unpaid, card_name
 from subscriptions.invoice_texts import day
 
 ERROR, WARNING = "error", "warning"
@@ -29,6 +29,8 @@ def banner_of(concern: Concern) -> Banner:
     match concern:
         case Unpaid():
             return _unpaid(concern)
+        case BudgetPauses():
+            return _budget(concern)
         case TrialEnds():
             return _trial(concern)
         case CardExpires():
@@ -51,6 +53,23 @@ def _unpaid(unpaid: Unpaid) -> Banner:
         text=f"Invoice {unpaid.invoice.number}: {why}{then}",
         card_button="Update card",
         payment_url=invoice_queries.payment_url(unpaid.invoice),
+    )
+
+
+def _budget(pauses: BudgetPauses) -> Banner:
+    reason = pauses.reason.rstrip(".")
+    if pauses.until is None:
+        return Banner(
+            tone=ERROR,
+            heading=f"All calls are paused by {pauses.by}: {reason}",
+            text="They are refused until an owner or a billing admin resumes the budget over the API, or our "
+            "support does.",
+        )
+    return Banner(
+        tone=ERROR,
+        heading=f"{reason}: calls are refused until {day(pauses.until)}",
+        text="To go on sooner, an owner or a billing admin can raise the budget over the API, and so can our "
+        "support. Calls then go through again at once.",
     )
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from alwrity_billing.dashboard.banners import banner_of
-from subscriptions.attention import CardExpires, TrialEnds, Unpaid
+from subscriptions.attention import BudgetPauses, CardExpires, TrialEnds, Unpaid
 from subscriptions.models import BillingHistory, InvoiceCollection
 from tests.support.cast import NOW
 
@@ -79,3 +79,20 @@ def test_a_card_that_runs_out_is_named(has_expired: bool, heading: str) -> None:
     banner = banner_of(CardExpires(at=NOW, brand="visa", last4="4242", has_expired=has_expired))
 
     assert (banner.heading, banner.card_button) == (heading, "Update card")
+
+
+def test_a_budget_that_is_used_up_says_until_when_and_what_helps() -> None:
+    banner = banner_of(BudgetPauses(reason="The monthly budget of 40 USD is used up.", until=NOW, by=""))
+
+    assert banner.heading == (
+        "The monthly budget of 40 USD is used up: calls are refused until 15 March 2026"
+    )
+    assert "raise the budget" in banner.text
+    assert banner.tone == "error"
+
+
+def test_a_pause_by_hand_says_whose_it_is_and_why() -> None:
+    banner = banner_of(BudgetPauses(reason="A runaway script.", until=None, by="alice"))
+
+    assert banner.heading == "All calls are paused by alice: A runaway script"
+    assert "resumes the budget" in banner.text

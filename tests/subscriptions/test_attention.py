@@ -6,15 +6,16 @@ import pytest
 import time_machine
 from django.conf import settings
 
-from subscriptions import attention, invoice_queries, invoicing, lifecycle, queries
-from subscriptions.attention import CardExpires, Concern, TrialEnds, Unpaid
+from subscriptions import attention, budgets, invoice_queries, invoicing, lifecycle, queries
+from subscriptions.actors import Actor
+from subscriptions.attention import BudgetPauses, CardExpires, Concern, TrialEnds, Unpaid
 from subscriptions.models import InvoiceCollection
-from tests.support.cast import NOW
+from tests.support.cast import NOW, a_member, a_user, an_account, an_event
 from tests.support.invoicing import metered, paid, period_invoice, refused, start_invoice
 from tests.support.paying import a_card
-from tests.support.recording import prepare
+from tests.support.recording import prepare, record
 from tests.support.subscribing import TESTS, a_plan, subscribe
-from usage.models import Account, BillingPeriod
+from usage.models import Account, BillingPeriod, Member, Role
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +28,7 @@ def acme() -> Iterator[Account]:
 
 
 def concerns(*, at: datetime = NOW) -> list[Concern]:
-    account = Account.objects.get()
+    account = Account.objects.get(external_id="acme")
     return attention.concerns_of(
         account, queries.subscription_of(account), invoice_queries.profile_of(account), at=at
     )
@@ -177,3 +178,36 @@ class TestOnItsWay:
         invoicing.close_period(period, at=period.period_end)
 
         assert on_its_way(at=period.period_end + timedelta(minutes=1))
+
+
+def test_a_budget_that_is_used_up_tells_until_when_calls_are_refused(acme: Account) -> None:
+    subscription = subscribe(a_plan("team"), account=acme)
+    budgets.update(acme, changes={"monthly_budget": Decimal("0.0035")}, at=NOW, by=Actor(name="alice"))
+    assert concerns() == []
+
+    record(an_event("call-1"))
+    budgets.protect(acme, at=NOW)
+
+    reason = "The monthly budget of 0.0035 USD is used up."
+    assert concerns() == [BudgetPauses(reason=reason, until=subscription.term_end, by="")]
+
+
+def test_a_budget_that_somebody_paused_tells_who_it_was(acme: Account) -> None:
+    alice = Actor(name="alice", user=a_member(acme))
+    budgets.pause(acme, reason="A runaway script", at=NOW, by=alice)
+    assert concerns() == [BudgetPauses(reason="A runaway script", until=None, by="alice")]
+
+    # What is changed later does not make it somebody else's pause.
+    budgets.update(acme, changes={"per_day": Decimal(5)}, at=NOW, by=Actor(name="bob"))
+    assert concerns() == [BudgetPauses(reason="A runaway script", until=None, by="alice")]
+    budgets.resume(acme, at=NOW + timedelta(hours=1), by=alice)
+    assert concerns() == []
+
+
+@pytest.mark.parametrize(("is_member", "named"), [(False, "our staff"), (True, "sam")])
+def test_our_staff_are_named_where_they_are_members_alone(acme: Account, is_member: bool, named: str) -> None:
+    sam = a_user("sam", is_staff=True)
+    Member.objects.create(account=acme if is_member else an_account("globex"), user=sam, role=Role.OWNER)
+    budgets.pause(acme, reason="Abuse.", at=NOW, by=Actor(name="sam", user=sam))
+
+    assert concerns() == [BudgetPauses(reason="Abuse.", until=None, by=named)]
