@@ -30,10 +30,11 @@ class LimitThresholds:
 
 @dataclass(frozen=True, slots=True)
 class MemberEmails:
-    """How a member gets alerts by email."""
+    """How a member gets alerts by email, and of which rules they want none."""
 
     member: Member
     mode: EmailMode
+    muted: frozenset[str] = frozenset()
 
     @property
     def address(self) -> str:
@@ -73,4 +74,12 @@ def member_emails(account: Account, *, at_most: int, user: User | None) -> list[
     members = Member.objects.filter(account=account).select_related("user", "alert_settings").order_by("pk")
     if user is not None:
         members = members.order_by(Case(When(user=user, then=0), default=1), "pk")
-    return [MemberEmails(each, preferences.mode_of(each)) for each in members[:at_most]]
+    muted = preferences.wishes_of(account).muted_by_member
+    return [
+        MemberEmails(
+            each,
+            preferences.mode_of(each),
+            frozenset(rule for member_id, rule in muted if member_id == each.pk),
+        )
+        for each in members[:at_most]
+    ]

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from alerts import destinations
+from alerts import destinations, preferences
 from alerts.channels import CHANNELS
 from alerts.core.findings import Severity
 from alerts.core.messages import Message, Undelivered
@@ -32,6 +32,7 @@ LEASE = timedelta(minutes=2)
 LONGEST_REST = timedelta(minutes=1)
 DISABLED_AFTER = timedelta(days=3)
 MOST_IN_A_DIGEST = 200
+UNWANTED = "Nobody with this address wants emails of the account any more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +132,27 @@ def _next_of(channel_id: int, *, at: datetime) -> list[AlertDelivery]:
 
 def _begin(pool: ThreadPoolExecutor, claimed: Claimed, *, at: datetime) -> Future[int | None] | None:
     """Begin to send; None where it could not even begin."""
+    recipient = claimed.deliveries[0].recipient
+    if not _is_wanted(claimed.channel, recipient):
+        _mine(claimed).update(
+            state=DeliveryState.PARKED, next_attempt_at=None, claimed_until=None, error=UNWANTED
+        )
+        _let_go(claimed, rest_until=None)
+        return None
     try:
-        to = destinations.destination_of(claimed.channel, claimed.deliveries[0].recipient, at=at)
+        to = destinations.destination_of(claimed.channel, recipient, at=at)
     except Unreadable as unreadable:
         _failed(claimed, Undelivered(str(unreadable), is_final=True), at=at)
         return None
     messages = [message_of(delivery) for delivery in claimed.deliveries]
     return pool.submit(CHANNELS[claimed.channel.kind].send, messages, to, at=at)
+
+
+def _is_wanted(channel: AlertChannel, recipient: str) -> bool:
+    """Whether a mail to a member still is, who may have unsubscribed or left since it was planned."""
+    if channel.account_id is None or not destinations.is_of_members(channel):
+        return True
+    return preferences.wants_emails(channel.account_id, recipient)
 
 
 def _record(claimed: Claimed, sent: Future[int | None], *, at: datetime) -> None:

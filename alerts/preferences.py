@@ -1,11 +1,12 @@
 """Who wants to be told of what, and how. The channels themselves are `alerts.destinations`' business."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from alerts.channels import CHANNELS
 from alerts.core.rules import Audience, chosen_among
@@ -19,6 +20,7 @@ from subscriptions.queries import subscription_of
 from usage.core.errors import InvalidRequest
 from usage.models import Account, Member, Role
 
+BY_EMAIL = "email"
 MAX_THRESHOLDS = 10
 # Beyond 100 percent a limit that is billed or only tells goes on.
 MAX_THRESHOLD = 1_000
@@ -38,12 +40,17 @@ class Wishes:
         return (rule, kind) in self.muted
 
     def members_told_of(self, rule: str) -> list[tuple[str, EmailMode]]:
-        """The addresses of the members who want the rule's alerts by email, and how they want them."""
-        return [
-            (address, mode)
-            for member_id, address, mode in self.members
-            if mode is not EmailMode.NONE and (member_id, rule) not in self.muted_by_member
-        ]
+        """The addresses of the members who want the rule's alerts by email, and how they want them. One that
+        several members share is named once, with a mail for each alert where one of them wants that.
+        """
+        told: dict[str, tuple[str, EmailMode]] = {}
+        for member_id, address, mode in self.members:
+            if mode is EmailMode.NONE or (member_id, rule) in self.muted_by_member:
+                continue
+            known, _ = told.get(address.lower(), (address, mode))
+            if mode is EmailMode.EACH or address.lower() not in told:
+                told[address.lower()] = (known, mode)
+        return list(told.values())
 
 
 def wishes_of(account: Account | None, *, ignoring_muted: bool = False) -> Wishes:
@@ -54,7 +61,9 @@ def wishes_of(account: Account | None, *, ignoring_muted: bool = False) -> Wishe
     return Wishes(
         muted=frozenset((each.rule, each.kind) for each in muted if each.member_id is None),
         muted_by_member=frozenset(
-            (each.member_id, each.rule) for each in muted if each.member_id is not None
+            (each.member_id, each.rule)
+            for each in muted
+            if each.member_id is not None and each.kind == BY_EMAIL
         ),
         members=_members_by_email(account),
     )
@@ -122,18 +131,43 @@ def check_thresholds(thresholds: Sequence[int], *, field_name: str) -> None:
 
 
 @transaction.atomic
-def mute(account: Account, wanted: Mapping[str, Sequence[str]], *, member: Member | None = None) -> None:
-    """Let the account, or one of its members, be told of each rule in `wanted` by these kinds of channels
-    only; rules that are not named stay as they are. Raises InvalidRequest.
+def mute(account: Account, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Let the account be told of each rule in `wanted` by these kinds of channels only; rules that are not
+    named stay as they are. Raises InvalidRequest.
     """
     _check_wanted(wanted)
-    take_turn(f"choices of account {account.pk}")
+    _take_turn(account.pk)
     for rule, kinds in wanted.items():
-        MutedAlert.objects.filter(account=account, member=member, rule=rule).delete()
+        MutedAlert.objects.filter(account=account, member=None, rule=rule).delete()
         unwanted = [kind for kind in CHANNELS if kind not in kinds]
-        MutedAlert.objects.bulk_create(
-            MutedAlert(account=account, member=member, rule=rule, kind=kind) for kind in unwanted
+        MutedAlert.objects.bulk_create(MutedAlert(account=account, rule=rule, kind=kind) for kind in unwanted)
+
+
+@transaction.atomic
+def choose_rules(member: Member, rules: Collection[str], *, field_name: str = "rules") -> None:
+    """Let the member get emails about these rules only, as far as the account wants emails of them. Raises
+    InvalidRequest.
+    """
+    known = [rule.key for rule in chosen_among(Audience.CUSTOMER)]
+    unknown = sorted(set(rules) - set(known))
+    if unknown:
+        raise InvalidRequest(
+            f"{field_name}: there is no rule {unknown[0]!r}; known are {', '.join(sorted(known))}.",
+            details={"field": field_name},
         )
+    _take_turn(member.account_id)
+    MutedAlert.objects.filter(member=member).delete()
+    MutedAlert.objects.bulk_create(
+        MutedAlert(account_id=member.account_id, member=member, rule=rule, kind=BY_EMAIL)
+        for rule in known
+        if rule not in rules
+    )
+
+
+def wants_emails(account_id: int, email: str) -> bool:
+    """Whether a member of the account with this address gets alerts by email, of whatever rule."""
+    members = _members(account_id).filter(user__email__iexact=email)
+    return any(mode_of(member) is not EmailMode.NONE for member in members)
 
 
 def choose_email(member: Member, mode: EmailMode, *, at: datetime) -> None:
@@ -158,11 +192,17 @@ def _check_wanted(wanted: Mapping[str, Sequence[str]]) -> None:
 
 
 def _members_by_email(account: Account) -> list[tuple[int, str, EmailMode]]:
-    members = Member.objects.filter(account=account, user__is_active=True).exclude(user__email="")
-    return [
-        (member.pk, member.user.email, mode_of(member))
-        for member in members.select_related("user", "alert_settings").order_by("pk")
-    ]
+    return [(member.pk, member.user.email, mode_of(member)) for member in _members(account.pk)]
+
+
+def _members(account_id: int) -> "QuerySet[Member]":
+    """Those that emails can go to."""
+    members = Member.objects.filter(account=account_id, user__is_active=True).exclude(user__email="")
+    return members.select_related("user", "alert_settings").order_by("pk")
+
+
+def _take_turn(account_id: int) -> None:
+    take_turn(f"choices of account {account_id}")
 
 
 def _default_mode(member: Member) -> EmailMode:

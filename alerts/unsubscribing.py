@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
+
+from django.db import transaction
+from django.db.models import QuerySet
 
 from alerts import added_addresses, destinations, preferences, recipient_tokens
-from alerts.models import AlertChannel, ChannelState, EmailMode, MemberAlertSettings
+from alerts.models import AlertChannel, ChannelState, EmailMode
 from alerts.recipient_tokens import UnknownToken
 from alerts.unsubscribe_links import CHANNEL, MEMBER, PURPOSE
 from usage.models import Member
@@ -25,6 +29,13 @@ class Recipient:
     member: Member | None = None
     channel: AlertChannel | None = None
 
+    @property
+    def settings_link(self) -> str:
+        """Where a member chooses, after logging in; empty for others."""
+        if self.member is None:
+            return ""
+        return f"{destinations.SETTINGS_PATH}?{urlencode({'account': self.member.account.external_id})}"
+
 
 def read(token: str) -> Recipient:
     """Whose token it is. Raises UnknownToken, also once the recipient is gone or has another address."""
@@ -36,12 +47,21 @@ def read(token: str) -> Recipient:
     return recipient
 
 
+@transaction.atomic
 def unsubscribe(recipient: Recipient, *, at: datetime) -> None:
-    """Send the recipient no more emails of the account; once more changes nothing."""
+    """Send the recipient no more emails of the account, what waits included; once more changes nothing. An
+    address that several members share gets none for any of them.
+    """
     if recipient.channel is not None:
         destinations.disable(recipient.channel, reason=REASON)
     elif recipient.member is not None:
-        preferences.choose_email(recipient.member, EmailMode.NONE, at=at)
+        for member in _sharing(recipient.member):
+            preferences.choose_email(member, EmailMode.NONE, at=at)
+
+
+def _sharing(member: Member) -> "QuerySet[Member]":
+    """The members of the account who read the member's mails, since they have the same address."""
+    return Member.objects.filter(account=member.account_id, user__email__iexact=member.user.email)
 
 
 def _member(pk: int) -> Recipient | None:
@@ -51,7 +71,7 @@ def _member(pk: int) -> Recipient | None:
     return Recipient(
         email=member.user.email,
         account_name=member.account.name,
-        gets_emails=not MemberAlertSettings.objects.filter(member=member, email=EmailMode.NONE).exists(),
+        gets_emails=_sharing(member).exclude(alert_settings__email=EmailMode.NONE).exists(),
         member=member,
     )
 

@@ -223,9 +223,65 @@ def test_what_an_account_has_muted_goes_out_by_the_other_channels_only(
 def test_what_a_member_has_muted_goes_to_the_others(acme: Account) -> None:
     a_member(acme, username="owner")
     a_member(acme, username="other")
-    preferences.mute(acme, {"limit_threshold": []}, member=Member.objects.get(user__username="other"))
+    preferences.choose_rules(Member.objects.get(user__username="other"), ["invoice_ready"])
     three_alerts(acme)
     assert {each.recipient for each in deliveries(channel__kind="email")} == {"owner@example.com"}
+
+
+def test_members_who_share_an_address_get_one_mail_of_each_alert(acme: Account) -> None:
+    for name in ("calm", "owner"):
+        user = a_member(acme, username=name)
+        user.email = "team@example.com" if name == "owner" else "Team@example.com"
+        user.save(update_fields=["email"])
+    preferences.choose_email(Member.objects.get(user__username="calm"), EmailMode.DIGEST, at=NOW)
+    three_alerts(acme)
+
+    assert [(each.recipient, each.is_digest) for each in deliveries(channel__kind="email")] == [
+        ("Team@example.com", False)
+    ] * 3
+
+
+@pytest.mark.parametrize("mode", [EmailMode.EACH, EmailMode.DIGEST])
+def test_what_waits_for_a_member_who_unsubscribed_does_not_go_out(acme: Account, mode: EmailMode) -> None:
+    a_member(acme)
+    alice = Member.objects.get()
+    preferences.choose_email(alice, mode, at=NOW)
+    three_alerts(acme)
+
+    preferences.choose_email(alice, EmailMode.NONE, at=NOW)
+    deliver(at=planning.next_digest(NOW))
+
+    assert mail.outbox == []
+    waited = deliveries(channel__kind="email")
+    assert [(each.state, each.error) for each in waited] == [("parked", delivery.UNWANTED)] * 3
+    assert channel_of(acme, "email").failing_since is None
+    # Trying it again is no way around.
+    planning.retry(waited[0], at=NOW)
+    deliver(at=planning.next_digest(NOW))
+    assert mail.outbox == []
+
+
+def test_what_waits_for_an_address_that_somebody_else_still_reads_goes_out(acme: Account) -> None:
+    for name in ("alice", "bob"):
+        user = a_member(acme, username=name)
+        user.email = "team@example.com"
+        user.save(update_fields=["email"])
+    three_alerts(acme)
+
+    preferences.choose_email(Member.objects.get(user__username="alice"), EmailMode.NONE, at=NOW)
+    deliver()
+
+    assert len(mail.outbox) == 3
+
+
+def test_what_waits_for_somebody_who_left_does_not_go_out(acme: Account) -> None:
+    a_member(acme)
+    three_alerts(acme)
+
+    Member.objects.all().delete()
+    deliver()
+
+    assert mail.outbox == []
 
 
 def test_alerts_for_staff_are_in_the_log(acme: Account, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from alerts import confirming, unsubscribe_links, unsubscribing
+from alerts import confirming, preferences, unsubscribe_links, unsubscribing
 from alerts.models import AlertChannel, ChannelState, EmailMode, MemberAlertSettings
 from alerts.recipient_tokens import UnknownToken
 from tests.support.cast import NOW, a_member, an_account
 from tests.support.email_channels import an_email_channel
 from tests.support.racing import by_clients, crowd
-from usage.models import Member
+from usage.models import Account, Member
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +64,31 @@ def test_a_person_and_their_mail_program_unsubscribe_at_the_same_moment() -> Non
         by_clients(lambda _: unsubscribing.unsubscribe(recipient, at=NOW), times=16, clients=8)
 
     assert MemberAlertSettings.objects.get().email == EmailMode.NONE
+
+
+def test_an_address_that_members_share_gets_none_for_any_of_them() -> None:
+    token, acme = a_token(), Account.objects.get()
+    for name, email in (("bob", "Alice@example.com"), ("carol", "carol@example.com")):
+        user = a_member(acme, username=name)
+        user.email = email
+        user.save(update_fields=["email"])
+
+    unsubscribing.unsubscribe(unsubscribing.read(token), at=NOW)
+
+    modes = {each.user.username: preferences.email_mode(each) for each in Member.objects.all()}
+    assert modes == {"alice": EmailMode.NONE, "bob": EmailMode.NONE, "carol": EmailMode.EACH}
+    assert not unsubscribing.read(token).gets_emails
+
+
+def test_while_one_of_them_gets_emails_there_is_something_to_stop() -> None:
+    token = a_token()
+    bob = a_member(Account.objects.get(), username="bob")
+    bob.email = "alice@example.com"
+    bob.save(update_fields=["email"])
+
+    preferences.choose_email(Member.objects.get(user__username="alice"), EmailMode.NONE, at=NOW)
+
+    assert unsubscribing.read(token).gets_emails
 
 
 def test_another_member_is_left_alone() -> None:

@@ -64,6 +64,7 @@ def test_the_button_unsubscribes_a_member(strict: Client) -> None:
     assert MemberAlertSettings.objects.get().email == EmailMode.NONE
     assert words.startswith("No more emails Alerts of Acme &amp; Sons no longer go to alice@example.com .")
     assert "choose so in your alert settings" in words
+    assert b'href="/alerts/settings/?account=acme"' in strict.get(url).content
     assert words_of(strict, url) == words
 
 
