@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, Value, When
 
 from alerts import sealing, unsubscribe_links
 from alerts.channels import CHANNELS
@@ -74,8 +74,8 @@ def add(
 ) -> tuple[AlertChannel, str]:
     """Add a channel; returns it and the secret it signs with, shown this once, empty where it does not sign.
 
-    An email address waits until its owner confirms it. Raises InvalidRequest naming the field, Conflict when
-    the address is there already.
+    An email address waits until its owner confirms it (`alerts.adding` asks them). Raises InvalidRequest
+    naming the field, Conflict when the address is there already.
     """
     channel = CHANNELS.get(kind)
     if channel is None or channel.address is Address.NONE:
@@ -97,9 +97,7 @@ def add(
                 "label": channel.label(address),
                 "sealed_address": sealing.seal(address),
                 "sealed_secrets": _sealed([Secret(secret)]) if secret else "",
-                "state": ChannelState.UNCONFIRMED
-                if channel.address is Address.EMAIL and account is not None
-                else ChannelState.ACTIVE,
+                "state": ChannelState.UNCONFIRMED if _asks_owner(kind, account) else ChannelState.ACTIVE,
                 "created_at": at,
                 "created_by": by,
             },
@@ -144,23 +142,37 @@ def switch_off(channel: AlertChannel, *, by: str) -> None:
         disable(channel, reason=f"Switched off by {by}.")
 
 
-def enable(channel: AlertChannel, *, at: datetime) -> None:
-    """Deliver to the channel again, from the next alert on. Raises Conflict for an address that has not been
-    confirmed.
+def enable(channel: AlertChannel) -> None:
+    """Deliver to the channel again, from the next alert on. An email address that its owner never confirmed,
+    or unsubscribed, waits for them instead (`alerts.adding` asks them). Raises Conflict for one that waits
+    already.
     """
     if channel.state == ChannelState.UNCONFIRMED:
         raise Conflict("This address waits to be confirmed by its owner.", code="channel_unconfirmed")
+    active, unconfirmed = Value(ChannelState.ACTIVE.value), Value(ChannelState.UNCONFIRMED.value)
+    asks = has_address(channel) and _asks_owner(channel.kind, channel.account)
     AlertChannel.objects.filter(pk=channel.pk, state=ChannelState.DISABLED).update(
-        state=ChannelState.ACTIVE, disabled_reason="", failing_since=None, busy_until=None
+        state=Case(When(confirmed_at=None, then=unconfirmed), default=active) if asks else active,
+        disabled_reason="",
+        failing_since=None,
+        busy_until=None,
     )
     channel.refresh_from_db()
 
 
-def confirm(channel: AlertChannel) -> None:
+def confirm(channel: AlertChannel, *, at: datetime) -> None:
     """Its owner wants what is delivered to it."""
     AlertChannel.objects.filter(pk=channel.pk, state=ChannelState.UNCONFIRMED).update(
-        state=ChannelState.ACTIVE
+        state=ChannelState.ACTIVE, confirmed_at=at
     )
+    channel.refresh_from_db()
+
+
+def unsubscribe(channel: AlertChannel, *, reason: str) -> None:
+    """Its owner does not want what is delivered to it, until they confirm it anew."""
+    with transaction.atomic():
+        disable(channel, reason=reason)
+        AlertChannel.objects.filter(pk=channel.pk).update(confirmed_at=None)
     channel.refresh_from_db()
 
 
@@ -200,6 +212,11 @@ def _unsubscribe_link(channel: AlertChannel, email: str) -> str:
     if member_id is None:
         return ""
     return unsubscribe_links.link_for(unsubscribe_links.member_token(member_id, email=email))
+
+
+def _asks_owner(kind: str, account: Account | None) -> bool:
+    """Whether the owner of an address that was added has to agree; for our staff we decide."""
+    return account is not None and kind in CHANNELS and CHANNELS[kind].address is Address.EMAIL
 
 
 def _built_in() -> Conflict:

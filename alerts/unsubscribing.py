@@ -53,7 +53,7 @@ def unsubscribe(recipient: Recipient, *, at: datetime) -> None:
     address that several members share gets none for any of them.
     """
     if recipient.channel is not None:
-        destinations.disable(recipient.channel, reason=REASON)
+        destinations.unsubscribe(recipient.channel, reason=REASON)
     elif recipient.member is not None:
         for member in _sharing(recipient.member):
             preferences.choose_email(member, EmailMode.NONE, at=at)

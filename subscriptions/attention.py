@@ -144,17 +144,15 @@ def _unpaid(account: Account, subscription: UserSubscription | None) -> Unpaid |
 
 def _budget(account: Account) -> BudgetPauses | None:
     budget = budget_of(account)
-    if budget is None or not budget.is_paused:
+    if budget is None or budget.paused_at is None:
         return None
-    by = _who_paused(budget) if budget.is_paused_by_hand else ""
+    by = _who_paused(budget, at=budget.paused_at) if budget.is_paused_by_hand else ""
     return BudgetPauses(reason=budget.paused_reason, until=budget.paused_until, by=by)
 
 
-def _who_paused(budget: Budget) -> str:
+def _who_paused(budget: Budget, *, at: datetime) -> str:
     """Who paused it by hand. Our staff are not named."""
-    pauses = BudgetChange.objects.filter(
-        account=budget.account_id, at=budget.paused_at, after__paused=budget.paused_reason
-    )
+    pauses = BudgetChange.objects.filter(account=budget.account_id, at=at, after__paused=budget.paused_reason)
     pause = pauses.select_related("actor_user").order_by("id").first()
     if pause is None:
         return "somebody"

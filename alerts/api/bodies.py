@@ -25,7 +25,8 @@ class ChannelUpdate(Body, frozen=True):
 
 class RecipientUpdate(Body, frozen=True):
     member: Text
-    mode: Literal["each", "digest", "none"]
+    mode: Literal["each", "digest", "none"] | UnsetType = UNSET
+    rules: Annotated[list[str], Meta(max_length=MOST)] | UnsetType = UNSET
 
 
 class AlertsUpdate(Body, frozen=True):

@@ -10,12 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from alerts import choices, destinations, testing
+from alerts import adding, choices, destinations, testing
 from alerts.api.bodies import NewChannel, read_body
 from alerts.api.deliveries import DeliverySerializer, delivery_fields
 from alerts.api.reach import PERMISSION, account_changed
 from alerts.channels import CHANNELS
-from alerts.models import AlertChannel, ChannelState
+from alerts.models import AlertChannel, ChannelState, ConfirmationMail
 from subscriptions.actors import of_principal
 from usage.access import speaks_for_us
 from usage.api.bodies import pointing
@@ -39,12 +39,26 @@ class ChannelSerializer(serializers.Serializer[Any]):
     signed = serializers.BooleanField(help_text="Whether deliveries are signed, as Standard Webhooks says.")
 
 
+class ConfirmationSerializer(serializers.Serializer[Any]):
+    """The mail that asks the owner of an email address."""
+
+    asked_at = serializers.DateTimeField()
+    sent = serializers.BooleanField()
+    error = serializers.CharField(help_text="Why it could not be sent; empty where it was. Send it again.")
+
+
+class AskedChannelSerializer(ChannelSerializer):
+    confirmation = ConfirmationSerializer(
+        required=False, help_text="Absent unless its owner has just been asked."
+    )
+
+
 class NewChannelSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField(help_text="email, slack or webhook.")
     address = serializers.CharField(help_text="An email address, or an https URL.")
 
 
-class AddedChannelSerializer(ChannelSerializer):
+class AddedChannelSerializer(AskedChannelSerializer):
     secret = serializers.CharField(
         required=False, help_text="What deliveries are signed with, shown this once; absent where unsigned."
     )
@@ -65,8 +79,9 @@ class TestSentSerializer(serializers.Serializer[Any]):
 class ChannelsView(APIView):
     """Add a channel.
 
-    An email address waits until its owner confirms it. For owners, billing admins, and keys with the scope
-    admin; staff need the permission to change alert settings. So it is with all that changes a channel.
+    An email address waits until its owner, who is asked by a mail, confirms it. For owners, billing admins,
+    and keys with the scope admin; staff need the permission to change alert settings. So it is with all that
+    changes a channel.
     """
 
     @extend_schema(
@@ -81,10 +96,12 @@ class ChannelsView(APIView):
         account = account_changed(request, query.get("user_id"))
         asked = read_body(NewChannel, request)
         with pointing():
-            channel, secret = destinations.add(
+            added = adding.add(
                 account, kind=asked.kind, address=asked.address, at=timezone.now(), by=name_of(request)
             )
-        told = {**channel_fields(channel), **({"secret": secret} if secret else {})}
+        told = asked_fields(added.channel, added.mail)
+        if added.secret:
+            told["secret"] = added.secret
         return Response(AddedChannelSerializer(told).data, status=201)
 
 
@@ -124,19 +141,42 @@ class ChannelTestView(APIView):
 
 
 class EnableChannelView(APIView):
-    """Deliver to the channel again, from the next alert on. One that is active stays so."""
+    """Deliver to the channel again, from the next alert on. One that is active stays so.
+
+    An email address whose owner unsubscribed waits until they confirm it anew, and is asked to by a mail.
+    """
 
     @extend_schema(
         operation_id="enable_alert_channel",
         tags=["Alerts"],
         parameters=[CHANNEL_ID, AccountQuery],
         request=None,
-        responses=ChannelSerializer,
+        responses=AskedChannelSerializer,
     )
     def post(self, request: Request, channel_id: str) -> Response:
         channel = _asked(request, channel_id)
-        destinations.enable(channel, at=timezone.now())
-        return Response(ChannelSerializer(channel_fields(channel)).data)
+        mail = adding.enable(channel, at=timezone.now(), by=name_of(request))
+        return Response(AskedChannelSerializer(asked_fields(channel, mail)).data)
+
+
+class ConfirmAgainView(APIView):
+    """Send the mail that asks the owner of an email address once more.
+
+    An address gets at most one within ten minutes (409 `confirmation_too_soon`), and an account sends at most
+    20 a day (409 `too_many_confirmations`); `Retry-After` says when to try again.
+    """
+
+    @extend_schema(
+        operation_id="confirm_alert_channel_again",
+        tags=["Alerts"],
+        parameters=[CHANNEL_ID, AccountQuery],
+        request=None,
+        responses=AskedChannelSerializer,
+    )
+    def post(self, request: Request, channel_id: str) -> Response:
+        channel = _asked(request, channel_id)
+        mail = adding.ask_again(channel, at=timezone.now(), by=name_of(request))
+        return Response(AskedChannelSerializer(asked_fields(channel, mail)).data)
 
 
 class DisableChannelView(APIView):
@@ -184,6 +224,14 @@ def channel_fields(channel: AlertChannel) -> dict[str, Any]:
         "last_delivered_at": channel.last_delivered_at,
         "signed": channel.kind in CHANNELS and CHANNELS[channel.kind].is_signed,
     }
+
+
+def asked_fields(channel: AlertChannel, mail: ConfirmationMail | None) -> dict[str, Any]:
+    """The fields of `AskedChannelSerializer`."""
+    if mail is None:
+        return channel_fields(channel)
+    confirmation = {"asked_at": mail.asked_at, "sent": mail.sent_at is not None, "error": mail.error}
+    return {**channel_fields(channel), "confirmation": confirmation}
 
 
 def name_of(request: Request) -> str:

@@ -1,5 +1,6 @@
 """GET and POST /api/usage/alerts: what an account is told of, by which channels, and who of it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,13 +14,13 @@ from rest_framework.views import APIView
 
 from alerts import choices, destinations, preferences, updating, words
 from alerts.api.bodies import AlertsUpdate, read_body
-from alerts.api.channels import ChannelSerializer, channel_fields, name_of
+from alerts.api.channels import AskedChannelSerializer, asked_fields, name_of
 from alerts.api.reach import account_changed, may_change
 from alerts.channels import CHANNELS
 from alerts.choices import MemberEmails
 from alerts.core.rules import Audience, chosen_among
-from alerts.models import ChannelState, EmailMode
-from alerts.updating import Update
+from alerts.models import ChannelState, ConfirmationMail, EmailMode
+from alerts.updating import Recipient, Update
 from subscriptions.queries import subscription_of
 from usage.api.bodies import pointing
 from usage.api.caller import account_read, caller
@@ -62,12 +63,16 @@ class RecipientSerializer(serializers.Serializer[Any]):
     email = serializers.CharField(help_text="Empty where there is none to send to.")
     role = serializers.ChoiceField(choices=Role.choices)
     mode = serializers.ChoiceField(choices=EmailMode.choices)
+    rules = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="The rules they want emails of; they get those that the account is told of by email.",
+    )
 
 
 class AlertChoicesSerializer(serializers.Serializer[Any]):
     thresholds = ThresholdsSerializer()
     rules = serializers.DictField(child=RuleSerializer(), help_text="By the `type` that alerts have.")
-    channels = ChannelSerializer(many=True, help_text="Where alerts go out to.")
+    channels = AskedChannelSerializer(many=True, help_text="Where alerts go out to.")
     recipients = RecipientSerializer(
         many=True, help_text="The members, whose addresses are told in part to those who may not change this."
     )
@@ -89,7 +94,12 @@ class ChannelUpdateSerializer(serializers.Serializer[Any]):
 
 class RecipientUpdateSerializer(serializers.Serializer[Any]):
     member = serializers.CharField(help_text="The username.")
-    mode = serializers.ChoiceField(choices=EmailMode.choices)
+    mode = serializers.ChoiceField(choices=EmailMode.choices, required=False)
+    rules = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="All the rules they want emails of; an empty list: none.",
+    )
 
 
 class AlertChoicesUpdateSerializer(serializers.Serializer[Any]):
@@ -136,8 +146,8 @@ class AlertChoicesView(APIView):
         account = account_changed(request, read_query(AccountQuery, request).get("user_id"))
         wanted = _wanted(read_body(AlertsUpdate, request))
         with pointing(POINTERS):
-            updating.update(account, wanted, at=at, by=name_of(request))
-        return _told(request, account, at=at)
+            mails = updating.update(account, wanted, at=at, by=name_of(request))
+        return _told(request, account, at=at, mails=mails)
 
 
 def _wanted(asked: AlertsUpdate) -> Update:
@@ -145,18 +155,28 @@ def _wanted(asked: AlertsUpdate) -> Update:
         limit_thresholds=UNSET if asked.thresholds is UNSET else asked.thresholds.limits,
         rules=asked.rules,
         channels=[(each.id, each.state == ChannelState.ACTIVE.value) for each in asked.channels],
-        emails=[(each.member, EmailMode(each.mode)) for each in asked.recipients],
+        recipients=[
+            Recipient(
+                member=each.member,
+                mode=None if each.mode is UNSET else EmailMode(each.mode),
+                rules=None if each.rules is UNSET else each.rules,
+            )
+            for each in asked.recipients
+        ],
     )
 
 
-def _told(request: Request, account: Account, *, at: datetime) -> Response:
+def _told(
+    request: Request, account: Account, *, at: datetime, mails: Sequence[ConfirmationMail] = ()
+) -> Response:
+    asked = {mail.channel_id: mail for mail in mails}
     recipients = choices.member_emails(account, at_most=MAX_RECIPIENTS, user=caller(request).user)
     shows_all = may_change(request, account)
     channels = destinations.all_of(account, at=at)
     told = {
         "thresholds": _thresholds(account),
         "rules": _rules(account),
-        "channels": [channel_fields(each) for each in channels if each.kind in CHANNELS],
+        "channels": [asked_fields(each, asked.get(each.pk)) for each in channels if each.kind in CHANNELS],
         "recipients": [_recipient(each, shows_all=shows_all) for each in recipients],
     }
     return Response(AlertChoicesSerializer(told).data)
@@ -191,4 +211,5 @@ def _recipient(emails: MemberEmails, *, shows_all: bool) -> dict[str, Any]:
         "email": address if shows_all else words.masked(address),
         "role": emails.member.role,
         "mode": emails.mode,
+        "rules": [rule.key for rule in chosen_among(Audience.CUSTOMER) if rule.key not in emails.muted],
     }

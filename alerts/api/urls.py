@@ -32,6 +32,9 @@ urlpatterns = [
     re_path(rf"{CHANNEL}$", channels.ChannelView.as_view(), name="alert-channel"),
     re_path(rf"{CHANNEL}/test$", channels.ChannelTestView.as_view(), name="alert-channel-test"),
     re_path(rf"{CHANNEL}/enable$", channels.EnableChannelView.as_view(), name="alert-channel-enable"),
+    re_path(
+        rf"{CHANNEL}/confirm-again$", channels.ConfirmAgainView.as_view(), name="alert-channel-confirm-again"
+    ),
     re_path(rf"{CHANNEL}/disable$", channels.DisableChannelView.as_view(), name="alert-channel-disable"),
     re_path(rf"{CHANNEL}/rotate-secret$", channels.RotateSecretView.as_view(), name="alert-channel-secret"),
 ]

@@ -1,7 +1,13 @@
 """Tables of the alerts app: alerts, channels with their deliveries, preferences."""
 
 from alerts.models.alerts import UsageAlert
-from alerts.models.channels import AlertChannel, AlertDelivery, ChannelState, DeliveryState
+from alerts.models.channels import (
+    AlertChannel,
+    AlertDelivery,
+    ChannelState,
+    ConfirmationMail,
+    DeliveryState,
+)
 from alerts.models.preferences import AlertSettings, EmailMode, MemberAlertSettings, MutedAlert
 
 __all__ = [
@@ -9,6 +15,7 @@ __all__ = [
     "AlertDelivery",
     "AlertSettings",
     "ChannelState",
+    "ConfirmationMail",
     "DeliveryState",
     "EmailMode",
     "MemberAlertSettings",

@@ -43,6 +43,9 @@ class AlertChannel(models.Model):
     last_delivered_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=200, blank=True, default="")
+    confirmed_at = models.DateTimeField(
+        null=True, help_text="When the owner of an email address agreed; none once they unsubscribed."
+    )
 
     class Meta:
         db_table = "alert_channels"
@@ -58,6 +61,13 @@ class AlertChannel(models.Model):
                 condition=Q(state=ChannelState.DISABLED) | Q(disabled_reason=""),
                 name="alert_channel_says_why_disabled",
             ),
+            models.CheckConstraint(
+                condition=~Q(kind="email", state=ChannelState.ACTIVE)
+                | Q(account__isnull=True)
+                | Q(sealed_address="")
+                | Q(confirmed_at__isnull=False),
+                name="alert_channel_email_confirmed",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -66,6 +76,42 @@ class AlertChannel(models.Model):
     @property
     def kind_name(self) -> str:
         return CHANNELS[self.kind].name if self.kind in CHANNELS else self.kind
+
+
+class ConfirmationMail(models.Model):
+    """A mail that asks the owner of an added email address whether alerts may go there.
+
+    Written before it is sent, with neither `sent_at` nor `error`; kept for a day, also when its channel is
+    removed, so that nobody is asked more often than `alerts.adding` allows.
+    """
+
+    account = models.ForeignKey("usage.Account", on_delete=models.CASCADE, related_name="+")
+    channel = models.ForeignKey(
+        AlertChannel, on_delete=models.SET_NULL, null=True, related_name="confirmation_mails"
+    )
+    address_hash = models.CharField(
+        max_length=64, help_text="Of the address in lower case, the same in every account."
+    )
+    asked_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=200)
+    sent_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        db_table = "alert_confirmation_mails"
+        ordering = ["id"]
+        indexes = [
+            models.Index(fields=["address_hash", "asked_at"], name="confirmation_mail_by_address"),
+            models.Index(fields=["account", "asked_at"], name="confirmation_mail_by_account"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(sent_at__isnull=True) | Q(error=""), name="confirmation_mail_sent_or_failed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Confirmation of {self.channel or 'a removed channel'}"
 
 
 class DeliveryState(models.TextChoices):

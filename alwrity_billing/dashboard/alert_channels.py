@@ -7,8 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from alerts import choices, destinations, testing
-from alerts.models import AlertChannel, ChannelState
+from alerts import adding, choices, destinations, testing
+from alerts.adding import Added
+from alerts.models import AlertChannel, ConfirmationMail
 from alwrity_billing.dashboard import alert_settings
 from alwrity_billing.dashboard.addresses import page_url
 from alwrity_billing.dashboard.alert_forms import ChannelForm, refuse
@@ -26,7 +27,7 @@ def add(request: HttpRequest, visit: Visit) -> HttpResponse:
     if not form.is_valid():
         return alert_settings.show(request, visit, channel=form)
     try:
-        channel, secret = destinations.add(
+        added = adding.add(
             visit.account,
             kind=form.cleaned_data["kind"],
             address=form.cleaned_data["address"],
@@ -38,7 +39,7 @@ def add(request: HttpRequest, visit: Visit) -> HttpResponse:
     except Conflict as conflict:
         form.add_error(None, conflict.message)
     else:
-        return _added(request, visit, channel, secret)
+        return _added(request, visit, added)
     return alert_settings.show(request, visit, channel=form)
 
 
@@ -78,8 +79,21 @@ def enable(request: HttpRequest, visit: Visit, channel_id: str) -> HttpResponse:
         request,
         visit,
         channel_id,
-        lambda channel: destinations.enable(channel, at=visit.at),
+        lambda channel: adding.enable(channel, at=visit.at, by=visit.actor.name),
         done="It is switched on, from the next alert on.",
+    )
+
+
+@require_POST
+@account_page
+def ask_again(request: HttpRequest, visit: Visit, channel_id: str) -> HttpResponse:
+    """Ask the owner of an email address once more."""
+    return _change(
+        request,
+        visit,
+        channel_id,
+        lambda channel: adding.ask_again(channel, at=visit.at, by=visit.actor.name),
+        done="",
     )
 
 
@@ -104,14 +118,13 @@ def rotate_secret(request: HttpRequest, visit: Visit, channel_id: str) -> HttpRe
     return _secret(request, visit, channel, secret, is_new=False)
 
 
-def _added(request: HttpRequest, visit: Visit, channel: AlertChannel, secret: str) -> HttpResponse:
-    if secret:
-        return _secret(request, visit, channel, secret, is_new=True)
-    if channel.state == ChannelState.UNCONFIRMED:
-        told = f"{channel.label} is added. Nothing goes there until its owner follows the link in our email."
+def _added(request: HttpRequest, visit: Visit, added: Added) -> HttpResponse:
+    if added.secret:
+        return _secret(request, visit, added.channel, added.secret, is_new=True)
+    if added.mail is None:
+        messages.success(request, f"{added.channel} is added. Send a test to see that it arrives.")
     else:
-        told = f"{channel} is added. Send a test to see that it arrives."
-    messages.success(request, told)
+        _tell_of_mail(request, added.channel, added.mail)
     return redirect(page_url(request, "alert_settings"))
 
 
@@ -133,16 +146,31 @@ def _change(
     request: HttpRequest,
     visit: Visit,
     channel_id: str,
-    change: Callable[[AlertChannel], None],
+    change: Callable[[AlertChannel], ConfirmationMail | None],
     *,
     done: str,
 ) -> HttpResponse:
     visit.require_change()
     channel = choices.channel_of(visit.account, int(channel_id))
     try:
-        change(channel)
+        mail = change(channel)
     except BillingError as error:
         refused(request, error)
     else:
-        messages.success(request, done)
+        if mail is None:
+            messages.success(request, done)
+        else:
+            _tell_of_mail(request, channel, mail)
     return redirect(page_url(request, "alert_settings"))
+
+
+def _tell_of_mail(request: HttpRequest, channel: AlertChannel, mail: ConfirmationMail) -> None:
+    if mail.error:
+        messages.error(
+            request, f"The email that asks {channel.label} could not be sent: {mail.error} Send it again."
+        )
+    else:
+        messages.success(
+            request,
+            f"We have asked {channel.label} by email. No alerts go there until its owner follows the link.",
+        )

@@ -7,12 +7,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from alerts import choices, destinations, preferences
+from alerts import adding, choices, destinations, preferences
 from alerts.channels import CHANNELS
 from alerts.channels.base import Channel
 from alerts.choices import LimitThresholds, MemberEmails
 from alerts.core.rules import Audience, Rule, chosen_among
-from alerts.models import AlertChannel, EmailMode
+from alerts.models import AlertChannel, ConfirmationMail, EmailMode
+from alerts.preferences import Wishes
 from alwrity_billing.dashboard.addresses import page_url
 from alwrity_billing.dashboard.alert_forms import OF_PLAN, OWN, ChannelForm, ThresholdsForm, refuse
 from alwrity_billing.dashboard.visits import Visit, account_page
@@ -30,10 +31,20 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnRule:
+    """A rule, whether the person wants emails of it, and whether the account sends any."""
+
+    rule: Rule
+    is_wanted: bool
+    is_told: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ShownChannel:
-    """A channel and what can be done with it."""
+    """A channel, what can be done with it, and the last mail that asked its owner."""
 
     row: AlertChannel
+    mail: ConfirmationMail | None = None
 
     @property
     def is_built_in(self) -> bool:
@@ -102,6 +113,17 @@ def choose_emails(request: HttpRequest, visit: Visit) -> HttpResponse:
     return _saved(request, "The emails are saved.")
 
 
+@require_POST
+@account_page
+def choose_own_rules(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """Let the person themselves get emails about the rules that are ticked."""
+    own = _own(visit)
+    if own is None:
+        raise NotFound("You are not a member of this account.", code="member_unknown")
+    preferences.choose_rules(own.member, request.POST.getlist("rules"))
+    return _saved(request, "Your emails are saved. They count from the next alert on.")
+
+
 def show(
     request: HttpRequest,
     visit: Visit,
@@ -112,18 +134,21 @@ def show(
     """The page, with a form that was refused and what was entered in it."""
     found = choices.limit_thresholds(visit.account, visit.subscription)
     channels = destinations.all_of(visit.account, at=visit.at)
+    mails = adding.last_mails(visit.account)
+    wishes = preferences.wishes_of(visit.account)
     context = {
         **visit.frame(),
         "thresholds": _thresholds_form(found) if thresholds is None else thresholds,
         "thresholds_of_plan": found.of_plan,
         "thresholds_in_force": found.of_plan if found.own is None else found.own,
         "kinds": choices.kinds(),
-        "wanted": _wanted(visit),
+        "wanted": _wanted(wishes),
+        "own_rules": _own_rules(_own(visit), wishes),
         "members": [(each, _is_own(visit, each)) for each in _members(visit)],
         "most_members": MOST_MEMBERS,
         "modes": EmailMode.choices,
         "channels": sorted(
-            (ShownChannel(each) for each in channels if each.kind in CHANNELS),
+            (ShownChannel(each, mails.get(each.pk)) for each in channels if each.kind in CHANNELS),
             key=lambda each: not each.is_built_in,
         ),
         "channel_form": ChannelForm() if channel is None else channel,
@@ -141,12 +166,25 @@ def _thresholds_form(found: LimitThresholds) -> ThresholdsForm:
     )
 
 
-def _wanted(visit: Visit) -> list[Wanted]:
-    wishes = preferences.wishes_of(visit.account)
+def _wanted(wishes: Wishes) -> list[Wanted]:
     return [
         Wanted(rule, [(kind, not wishes.is_muted(rule.key, kind.key)) for kind in choices.kinds()])
         for rule in chosen_among(Audience.CUSTOMER)
     ]
+
+
+def _own_rules(own: MemberEmails | None, wishes: Wishes) -> list[OwnRule]:
+    """None for somebody who is no member, such as our staff."""
+    if own is None:
+        return []
+    return [
+        OwnRule(rule, rule.key not in own.muted, not wishes.is_muted(rule.key, preferences.BY_EMAIL))
+        for rule in chosen_among(Audience.CUSTOMER)
+    ]
+
+
+def _own(visit: Visit) -> MemberEmails | None:
+    return next((each for each in _members(visit) if _is_own(visit, each)), None)
 
 
 def _members(visit: Visit) -> list[MemberEmails]:

@@ -40,6 +40,6 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     except UnknownToken as unknown:
         raise Http404 from unknown
     if request.method == "POST":
-        destinations.confirm(address.channel)
+        destinations.confirm(address.channel, at=timezone.now())
         address = confirming.read(token)
     return render(request, "alerts/confirm.html", {"address": address})

@@ -40,10 +40,16 @@ urlpatterns = [
     path("alerts/settings/thresholds/", alert_settings.choose_thresholds, name="alert_thresholds"),
     path("alerts/settings/rules/", alert_settings.choose_rules, name="alert_rules"),
     path("alerts/settings/emails/", alert_settings.choose_emails, name="alert_emails"),
+    path("alerts/settings/own-rules/", alert_settings.choose_own_rules, name="alert_own_rules"),
     path("alerts/channels/", alert_channels.add, name="alert_channel_add"),
     re_path(rf"^alerts/channels/(?P<channel_id>{ID})/test/$", alert_channels.test, name="alert_channel_test"),
     re_path(
         rf"^alerts/channels/(?P<channel_id>{ID})/off/$", alert_channels.disable, name="alert_channel_off"
+    ),
+    re_path(
+        rf"^alerts/channels/(?P<channel_id>{ID})/ask-again/$",
+        alert_channels.ask_again,
+        name="alert_channel_ask_again",
     ),
     re_path(rf"^alerts/channels/(?P<channel_id>{ID})/on/$", alert_channels.enable, name="alert_channel_on"),
     re_path(

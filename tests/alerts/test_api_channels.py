@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core import mail
 from django.test import Client
 
 from alerts import destinations
@@ -16,11 +17,13 @@ from tests.support.cast import NOW, a_member, an_account
 from tests.support.channel_kinds import a_pigeon
 from tests.support.concurrency import at_once
 from tests.support.credentials import a_key
+from tests.support.email_channels import an_email_channel
+from tests.support.mail_servers import a_mail_server
 from tests.support.posting import Posted, delete, look, post
 from usage.models import Account, Role
 
 CHANNELS = f"{ALERTS}/channels"
-ACTIONS = ("test", "enable", "disable", "rotate-secret")
+ACTIONS = ("test", "enable", "disable", "rotate-secret", "confirm-again")
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("pigeons")]
 
 
@@ -77,6 +80,51 @@ def test_one_that_is_not_signed_has_no_secret_and_an_email_address_waits(key: st
 
     assert "secret" not in body
     assert (body["state"], body["signed"]) == ("unconfirmed", False)
+
+
+def test_the_owner_of_an_email_address_is_asked(key: str) -> None:
+    body = add("email", "ops@example.com", key=key).body
+
+    assert body["state"] == "unconfirmed"
+    assert body["confirmation"] == {"asked_at": "2026-03-15T12:00:00Z", "sent": True, "error": ""}
+    assert [sent.to for sent in mail.outbox] == [["ops@example.com"]]
+
+
+def test_a_mail_that_cannot_be_sent_is_told_and_the_channel_is_there(key: str, settings: Any) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    with a_mail_server(RCPT="451 later") as port:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+        answer = add("email", "ops@example.com", key=key)
+
+    assert (answer.status, answer.body["state"]) == (201, "unconfirmed")
+    told = answer.body["confirmation"]
+    assert (told["sent"], told["error"]) == (False, "The mail server put this address off (451).")
+
+
+def test_the_owner_is_asked_again_after_ten_minutes(key: str) -> None:
+    channel = AlertChannel(pk=add("email", "ops@example.com", key=key).body["id"])
+
+    with time_machine.travel(NOW + timedelta(minutes=9), tick=False):
+        answer = act(channel, "confirm-again", key=key)
+    assert (answer.status, answer.body["code"]) == (409, "confirmation_too_soon")
+    assert answer.headers["retry-after"] == "60"
+    with time_machine.travel(NOW + timedelta(minutes=10), tick=False):
+        answer = act(channel, "confirm-again", key=key)
+    assert (answer.status, answer.body["confirmation"]["sent"]) == (200, True)
+    assert len(mail.outbox) == 2
+
+
+def test_what_does_not_wait_for_its_owner_asks_nobody(pigeon: AlertChannel, key: str) -> None:
+    assert act(pigeon, "confirm-again", key=key).body["code"] == "channel_not_unconfirmed"
+
+
+def test_an_address_whose_owner_unsubscribed_waits_for_them_when_switched_on(acme: Account, key: str) -> None:
+    channel = an_email_channel(acme)
+    destinations.unsubscribe(channel, reason="Unsubscribed by its recipient.")
+
+    body = act(channel, "enable", key=key).body
+
+    assert (body["state"], body["confirmation"]["sent"]) == ("unconfirmed", True)
 
 
 def test_the_same_address_is_a_channel_once(pigeon: AlertChannel, key: str) -> None:
@@ -273,7 +321,9 @@ def test_staff_need_the_permission(pigeon: AlertChannel) -> None:
 
     permit(sam)
     for action in ACTIONS:
-        assert act(pigeon, f"{action}?user_id=acme", user=sam).status in (200, 202)
+        # It waits for nobody's confirmation.
+        done = (409,) if action == "confirm-again" else (200, 202)
+        assert act(pigeon, f"{action}?user_id=acme", user=sam).status in done
     answer = post(f"{CHANNELS}?user_id=acme", {"kind": "pigeon", "address": "loft:sam"}, user=sam)
     assert answer.status == 201
     assert AlertChannel.objects.get(pk=answer.body["id"]).created_by == "our staff"

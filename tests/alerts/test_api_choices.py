@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.core import mail
 from django.test import Client
 
 from alerts import destinations, preferences
@@ -15,10 +16,12 @@ from tests.support.alerts_api import ALERTS, an_admin_key, permit, staff
 from tests.support.cast import NOW, a_member, a_user, an_account
 from tests.support.channel_kinds import a_pigeon
 from tests.support.credentials import a_key
+from tests.support.email_channels import an_email_channel
 from tests.support.posting import Posted, look, post
 from tests.support.subscribing import a_plan, subscribe
 from usage.models import Account, Role, Scope
 
+RULES = [rule.key for rule in chosen_among(Audience.CUSTOMER)]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("pigeons")]
 
 
@@ -100,11 +103,41 @@ def test_members_are_told_with_how_they_get_emails(acme: Account, key: str) -> N
     a_member(acme, username="bob", role=Role.VIEWER)
 
     assert look(ALERTS, key=key).body["recipients"] == [
-        {"member": "alice", "email": "alice@example.com", "role": "owner", "mode": "each"},
-        {"member": "bob", "email": "bob@example.com", "role": "viewer", "mode": "none"},
+        {"member": "alice", "email": "alice@example.com", "role": "owner", "mode": "each", "rules": RULES},
+        {"member": "bob", "email": "bob@example.com", "role": "viewer", "mode": "none", "rules": RULES},
     ]
     chosen = {"recipients": [{"member": "bob", "mode": "digest"}]}
     assert [each["mode"] for each in change(chosen, key=key).body["recipients"]] == ["each", "digest"]
+
+
+def test_members_get_emails_of_the_rules_they_want(acme: Account, key: str) -> None:
+    for name in ("alice", "bob"):
+        a_member(acme, username=name)
+
+    def wants(body: Any) -> list[tuple[str, list[str]]]:
+        told = change({"recipients": [{"member": "alice", **body}]}, key=key).body["recipients"]
+        return [(each["mode"], each["rules"]) for each in told]
+
+    assert wants({"rules": ["invoice_ready", "limit_threshold"]}) == [
+        ("each", ["limit_threshold", "invoice_ready"]),
+        ("each", RULES),
+    ]
+    assert wants({"mode": "digest"})[0] == ("digest", ["limit_threshold", "invoice_ready"])
+    assert wants({"rules": []})[0] == ("digest", [])
+    assert wants({"rules": RULES, "mode": "each"}) == [("each", RULES)] * 2
+    wishes = preferences.wishes_of(acme)
+    assert (wishes.muted, wishes.muted_by_member) == (frozenset(), frozenset())
+
+
+def test_switching_on_an_address_whose_owner_unsubscribed_asks_them(acme: Account, key: str) -> None:
+    channel = an_email_channel(acme)
+    destinations.unsubscribe(channel, reason="Unsubscribed by its recipient.")
+
+    told = change({"channels": [{"id": channel.pk, "state": "active"}]}, key=key).body["channels"]
+
+    [state] = [(each["state"], each["confirmation"]) for each in told if each["id"] == channel.pk]
+    assert state == ("unconfirmed", {"asked_at": "2026-03-15T12:00:00Z", "sent": True, "error": ""})
+    assert [sent.to for sent in mail.outbox] == [["ops@example.com"]]
 
 
 def test_channels_are_switched_off_and_on(acme: Account, key: str) -> None:
@@ -164,6 +197,8 @@ def test_a_repeated_change_is_answered_alike(acme: Account, key: str) -> None:
         ({"recipients": [{"member": "a\x00", "mode": "each"}]}, "/recipients/0/member"),
         ({"recipients": [{"member": "\ud800", "mode": "each"}]}, "/recipients/0/member"),
         ({"recipients": [{"member": "alice", "mode": "weekly"}]}, "/recipients/0/mode"),
+        ({"recipients": [{"member": "alice", "rules": "all"}]}, "/recipients/0/rules"),
+        ({"recipients": [{"member": "alice", "rules": None}]}, "/recipients/0/rules"),
         ([], ""),
         (None, ""),
     ],
@@ -175,6 +210,19 @@ def test_a_field_that_is_wrong_or_unknown_is_named(key: str, body: Any, pointer:
     assert answer.body["pointer"] == pointer
     assert answer.error.startswith(f"{pointer}: " if pointer else "Expected `object`")
     assert [fault["pointer"] for fault in answer.body["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize("rule", ["owl", "test", "price_held"])
+def test_a_rule_that_members_are_not_told_of_is_named(acme: Account, key: str, rule: str) -> None:
+    a_member(acme)
+    a_member(acme, username="bob")
+    wanted = [{"member": "alice", "rules": []}, {"member": "bob", "rules": ["invoice_ready", rule]}]
+
+    answer = change({"recipients": wanted}, key=key)
+
+    assert (answer.status, answer.body["pointer"]) == (400, "/recipients/1/rules")
+    assert answer.error.startswith(f"/recipients/1/rules: there is no rule '{rule}'")
+    assert not preferences.wishes_of(acme).muted_by_member
 
 
 def test_what_is_no_json_is_refused(key: str) -> None:

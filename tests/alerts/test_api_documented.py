@@ -46,6 +46,11 @@ def test_what_is_told_is_shown_and_changed_as_the_page_says(acme: Account, key: 
         assert_as_shown(run(command, KEY=key), told)
 
 
+def test_an_email_address_is_added_as_the_page_says(key: str) -> None:
+    command, told = shown('"kind": "email", "address": "ops@example.com"')
+    assert_as_shown(run(command, KEY=key), told)
+
+
 def test_what_went_out_is_told_as_the_page_says(acme: Account, key: str) -> None:
     alert = an_alert(acme, "80 % of OpenAI calls used")
     a_delivery(alert, a_pigeon(acme))

@@ -36,7 +36,7 @@ def test_what_waits_becomes_active_and_what_was_switched_off_stays_so(
     address = confirming.read(a_token(before))
     assert (address.email, address.account_name, address.state) == (EMAIL, "Acme", before)
 
-    destinations.confirm(address.channel)
+    destinations.confirm(address.channel, at=NOW)
 
     assert AlertChannel.objects.get().state == after
 
@@ -47,7 +47,7 @@ def test_whoever_unsubscribed_is_not_confirmed_by_an_older_look() -> None:
     token = unsubscribe_links.channel_token(address.channel.pk, email=EMAIL)
     unsubscribing.unsubscribe(unsubscribing.read(token), at=NOW)
 
-    destinations.confirm(address.channel)
+    destinations.confirm(address.channel, at=NOW)
 
     assert AlertChannel.objects.get().state == ChannelState.DISABLED
 

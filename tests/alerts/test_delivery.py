@@ -174,7 +174,7 @@ def test_a_channel_that_failed_for_three_days_is_switched_off_and_can_be_switche
         use(1, since=8)
         look(acme)
         assert len(deliveries(channel=webhook)) == 1
-        destinations.enable(webhook, at=later)
+        destinations.enable(webhook)
         use(1, since=9)
         look(acme)
         assert len(deliveries(channel=webhook)) == 2

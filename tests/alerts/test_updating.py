@@ -4,7 +4,7 @@ import pytest
 
 from alerts import preferences, updating
 from alerts.models import EmailMode, MutedAlert
-from alerts.updating import Update
+from alerts.updating import Recipient, Update
 from tests.support.cast import NOW, a_member, an_account
 from tests.support.channel_kinds import a_pigeon
 from tests.support.concurrency import at_once
@@ -28,7 +28,9 @@ def mode_of_alice() -> EmailMode:
 def test_what_is_not_named_stays(acme: Account) -> None:
     preferences.choose_limit_thresholds(acme, [10], at=NOW)
 
-    updating.update(acme, Update(emails=[("alice", EmailMode.DIGEST)]), at=NOW, by="alice")
+    updating.update(
+        acme, Update(recipients=[Recipient(member="alice", mode=EmailMode.DIGEST)]), at=NOW, by="alice"
+    )
 
     assert preferences.limit_thresholds_of(acme) == [10]
     assert mode_of_alice() is EmailMode.DIGEST
@@ -40,7 +42,7 @@ def test_one_wrong_field_and_nothing_is_done(acme: Account) -> None:
         limit_thresholds=[10],
         rules={"limit_threshold": []},
         channels=[(pigeon.pk, False)],
-        emails=[("alice", EmailMode.NONE), ("bob", EmailMode.NONE)],
+        recipients=[Recipient(member=name, mode=EmailMode.NONE) for name in ("alice", "bob")],
     )
 
     with pytest.raises(InvalidRequest, match=r"recipients\.1\.member: "):
@@ -61,7 +63,7 @@ def test_of_eight_who_change_the_same_at_once_one_is_the_last(acme: Account) -> 
         wanted = Update(
             limit_thresholds=[10 + number],
             rules={"limit_threshold": choices[number % 2]},
-            emails=[("alice", list(EmailMode)[number % 3])],
+            recipients=[Recipient(member="alice", mode=list(EmailMode)[number % 3])],
         )
         updating.update(acme, wanted, at=NOW, by="alice")
 

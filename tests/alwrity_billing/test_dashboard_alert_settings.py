@@ -6,15 +6,18 @@ from html import unescape
 
 import pytest
 import time_machine
+from django.core import mail
 from django.test import Client
 from pytest_django.asserts import assertRedirects
 
 from alerts import destinations, preferences
+from alerts.adding import APART
 from alerts.core.rules import Audience, chosen_among
 from alerts.models import AlertChannel, ChannelState, EmailMode
 from tests.support.alerting import deliveries
 from tests.support.cast import NOW, a_member, a_user, an_account
 from tests.support.channel_kinds import a_pigeon
+from tests.support.email_channels import an_email_channel
 from tests.support.subscribing import a_plan, subscribe
 from usage.models import Account, Member, Role
 
@@ -211,11 +214,6 @@ class TestChannels:
         assert "loft:south" in page_of(alice)
         assert not WHSEC.search(page_of(alice))
 
-    def test_an_address_that_must_be_confirmed_says_so(self, alice: Client) -> None:
-        response = alice.post(ADD, {"kind": "letter", "address": "to:bob"}, follow=True)
-        assert "to:bob is added. Nothing goes there until its owner follows the link" in read(response)
-        assert "Waits to be confirmed" in page_of(alice)
-
     @pytest.mark.parametrize(
         ("entered", "told"),
         [
@@ -271,6 +269,41 @@ class TestChannels:
         page = read(alice.post(f"{ADD}{channel.pk}/on/", follow=True))
         assert "waits to be confirmed by its owner" in page
 
+    def test_the_owner_of_an_address_is_asked_and_asked_again(self, alice: Client, acme: Account) -> None:
+        page = read(alice.post(ADD, {"kind": "email", "address": "ops@example.com"}, follow=True))
+        assert "We have asked ops@example.com by email. No alerts go there until" in page
+        assert "Waits to be confirmed" in page
+        assert "until its owner follows the link in our email of 15 Mar, 12:00." in page
+        channel = AlertChannel.objects.get(kind="email", account=acme, label="ops@example.com")
+        again = f"{ADD}{channel.pk}/ask-again/"
+        assert again in page
+
+        assert "has just been asked: wait until 15 March 2026, 12:10 UTC" in read(
+            alice.post(again, follow=True)
+        )
+        with time_machine.travel(NOW + APART, tick=False):
+            assertRedirects(alice.post(again), SETTINGS)
+        assert [sent.to for sent in mail.outbox] == [["ops@example.com"]] * 2
+
+    def test_a_mail_that_could_not_be_sent_is_told_until_it_is(self, alice: Client, acme: Account) -> None:
+        # A letter's address is none that a mail could go to.
+        page = read(alice.post(ADD, {"kind": "letter", "address": "to:bob"}, follow=True))
+
+        failed = "could not be sent: This is not an email address."
+        assert f"The email that asks to:bob {failed} Send it again." in page
+        assert f"Our email to its owner {failed}" in page_of(alice)
+
+    def test_an_address_whose_owner_unsubscribed_is_asked_when_switched_on(
+        self, alice: Client, acme: Account
+    ) -> None:
+        channel = an_email_channel(acme)
+        destinations.unsubscribe(channel, reason="Unsubscribed by its recipient.")
+
+        page = read(alice.post(f"{ADD}{channel.pk}/on/", follow=True))
+
+        assert "We have asked ops@example.com by email." in page
+        assert again(channel).state == ChannelState.UNCONFIRMED
+
     def test_a_new_secret_is_shown_once(self, alice: Client, loft: AlertChannel) -> None:
         first = destinations.destination_of(loft, "", at=NOW).secrets
         shown = WHSEC.search(read(alice.post(f"{ADD}{loft.pk}/secret/")))
@@ -294,7 +327,7 @@ class TestChannels:
 
 
 class TestWhoMay:
-    ACTIONS = ("test", "off", "on", "secret", "remove")
+    ACTIONS = ("test", "off", "on", "secret", "remove", "ask-again")
 
     def changes(self, channel: AlertChannel) -> list[str]:
         choices = [f"{SETTINGS}thresholds/", f"{SETTINGS}rules/", ADD]

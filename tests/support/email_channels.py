@@ -18,4 +18,5 @@ def an_email_channel(
         state=state,
         disabled_reason="It bounced." if state == ChannelState.DISABLED else "",
         created_at=NOW,
+        confirmed_at=NOW if state == ChannelState.ACTIVE else None,
     )
