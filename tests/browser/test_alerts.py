@@ -6,11 +6,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from alerts import delivery, destinations
-from alerts.models import AlertChannel, DeliveryState, UsageAlert
+from alerts.models import AlertChannel, ConfirmationMail, DeliveryState, UsageAlert
 from tests.browser.test_dashboard import NARROW, WIDE, log_in
 from tests.support.alerting import a_delivery, an_alert
 from tests.support.cast import NOW, a_member, an_account
 from tests.support.channel_kinds import a_pigeon
+from tests.support.email_channels import an_email_channel
 from usage.models import Account
 
 pytestmark = [
@@ -94,12 +95,29 @@ def test_what_goes_where_is_chosen_by_keyboard(page: Page, acme: Account) -> Non
     expect(page.get_by_role("checkbox", name="Inbox: Invoices")).to_be_checked()
 
 
+def test_ones_own_emails_are_chosen_by_keyboard(page: Page, acme: Account) -> None:
+    log_in(page)
+    page.goto("/alerts/settings/")
+    box = page.get_by_role("region", name="Your own emails").get_by_role("checkbox", name="Invoices")
+    expect(box).to_be_checked()
+    box.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Your emails are saved.")).to_be_visible()
+    expect(box).not_to_be_checked()
+    expect(page.get_by_role("checkbox", name="Email: Invoices")).to_be_checked()
+
+
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
 def test_no_page_scrolls_sideways(page: Page, acme: Account, size: dict[str, int]) -> None:
     loft = a_pigeon(acme, LONG)
     facts = {"used": "9" * 40, "amount": "9" * 40, "percent": "80 %", "model": LONG}
     alert = an_alert(acme, "W" * 200, message=LONG, payload={"facts": facts}, provider="p" * 64)
     a_delivery(alert, loft, state=DeliveryState.PARKED, error="E" * 500, recipient="r" * 254)
+    address = an_email_channel(acme, email=f"{'o' * 60}@{'e' * 60}.example.com", state="unconfirmed")
+    ConfirmationMail.objects.create(
+        account=acme, channel=address, address_hash="x", asked_at=NOW, asked_by="alice", error="E" * 500
+    )
     page.set_viewport_size({"width": size["width"], "height": size["height"]})
     log_in(page)
     for path in ("/alerts/", "/alerts/settings/", "/alerts/deliveries/"):
