@@ -61,7 +61,9 @@ def unsubscribe(recipient: Recipient, *, at: datetime) -> None:
 
 def _sharing(member: Member) -> "QuerySet[Member]":
     """The members of the account who read the member's mails, since they have the same address."""
-    return Member.objects.filter(account=member.account_id, user__email__iexact=member.user.email)
+    members = Member.objects.filter(account=member.account_id, user__email__iexact=member.user.email)
+    # In one order, so that two who unsubscribe at once wait for each other once.
+    return members.order_by("pk")
 
 
 def _member(pk: int) -> Recipient | None:

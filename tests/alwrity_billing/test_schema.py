@@ -79,6 +79,7 @@ TELLING = [
     ("POST", f"{CHANNELS}/{{channel_id}}/disable"),
     ("POST", f"{CHANNELS}/{{channel_id}}/enable"),
     ("POST", f"{CHANNELS}/{{channel_id}}/rotate-secret"),
+    ("POST", f"{CHANNELS}/{{channel_id}}/confirm-again"),
     ("POST", f"{CHANNELS}/{{channel_id}}/test"),
     ("DELETE", f"{CHANNELS}/{{channel_id}}"),
     ("POST", "/api/usage/alerts/deliveries/{delivery_id}/retry"),
