@@ -12,7 +12,7 @@ from alerts import preferences
 from alerts.channels import CHANNELS
 from alerts.channels.base import Address, Channel
 from alerts.destinations import OF_ACCOUNTS
-from alerts.models import AlertChannel, AlertSettings, EmailMode
+from alerts.models import AlertChannel, AlertSettings, EmailMode, MutedAlert
 from subscriptions.models import UserSubscription
 from usage.core.errors import NotFound
 from usage.models import Account, Member
@@ -74,7 +74,8 @@ def member_emails(account: Account, *, at_most: int, user: User | None) -> list[
     members = Member.objects.filter(account=account).select_related("user", "alert_settings").order_by("pk")
     if user is not None:
         members = members.order_by(Case(When(user=user, then=0), default=1), "pk")
-    muted = preferences.wishes_of(account).muted_by_member
+    rules = MutedAlert.objects.filter(account=account, member__isnull=False, kind=preferences.BY_EMAIL)
+    muted = list(rules.values_list("member", "rule"))
     return [
         MemberEmails(
             each,

@@ -117,7 +117,7 @@ def choose_emails(request: HttpRequest, visit: Visit) -> HttpResponse:
 @account_page
 def choose_own_rules(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Let the person themselves get emails about the rules that are ticked."""
-    own = _own(visit)
+    own = _own(visit, _members(visit))
     if own is None:
         raise NotFound("You are not a member of this account.", code="member_unknown")
     preferences.choose_rules(own.member, request.POST.getlist("rules"))
@@ -135,7 +135,7 @@ def show(
     found = choices.limit_thresholds(visit.account, visit.subscription)
     channels = destinations.all_of(visit.account, at=visit.at)
     mails = adding.last_mails(visit.account)
-    wishes = preferences.wishes_of(visit.account)
+    wishes, members = preferences.wishes_of(visit.account), _members(visit)
     context = {
         **visit.frame(),
         "thresholds": _thresholds_form(found) if thresholds is None else thresholds,
@@ -143,8 +143,8 @@ def show(
         "thresholds_in_force": found.of_plan if found.own is None else found.own,
         "kinds": choices.kinds(),
         "wanted": _wanted(wishes),
-        "own_rules": _own_rules(_own(visit), wishes),
-        "members": [(each, _is_own(visit, each)) for each in _members(visit)],
+        "own_rules": _own_rules(_own(visit, members), wishes),
+        "members": [(each, _is_own(visit, each)) for each in members],
         "most_members": MOST_MEMBERS,
         "modes": EmailMode.choices,
         "channels": sorted(
@@ -183,8 +183,8 @@ def _own_rules(own: MemberEmails | None, wishes: Wishes) -> list[OwnRule]:
     ]
 
 
-def _own(visit: Visit) -> MemberEmails | None:
-    return next((each for each in _members(visit) if _is_own(visit, each)), None)
+def _own(visit: Visit, members: list[MemberEmails]) -> MemberEmails | None:
+    return next((each for each in members if _is_own(visit, each)), None)
 
 
 def _members(visit: Visit) -> list[MemberEmails]:
