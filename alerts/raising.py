@@ -21,6 +21,9 @@ from usage.models import Account
 # Alerts within one insert.
 PORTION = 500
 
+# What makes the end of an alert worth telling once: the alert's id.
+ENDED = "ended {}"
+
 Found = tuple[Account | None, Finding]
 # The account's id and the finding's key.
 Key = tuple[int | None, str]
@@ -120,7 +123,7 @@ def _recovery(rule: Rule, ended: UsageAlert) -> News:
     recovery = ended.payload["recovery"]
     finding = Finding(
         subject=ended.subject,
-        occasion=f"ended {ended.pk}",
+        occasion=ENDED.format(ended.pk),
         severity=Severity.INFO,
         title=recovery["title"],
         message=recovery["message"],

@@ -7,12 +7,14 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from alerts import delivery, evaluation
+from alerts import delivery, evaluation, retention
 
 logger = logging.getLogger(__name__)
 
 # What one run does at most; the next one goes on.
 AT_MOST = 5_000
+# Alerts to forget at a time.
+PRUNE_AT_MOST = 2_000
 
 
 @shared_task
@@ -39,6 +41,18 @@ def deliver_alerts() -> int:
     enough = timezone.now() + timedelta(seconds=settings.CELERY_TASK_SOFT_TIME_LIMIT / 2)
     tried = delivery.deliver_due(clock=timezone.now, limit=AT_MOST, until=enough)
     return _report("deliveries tried", tried)
+
+
+@shared_task
+def prune_alerts() -> int:
+    """Forget the alerts that were kept long enough, with their deliveries."""
+    enough = timezone.now() + timedelta(seconds=settings.CELERY_TASK_SOFT_TIME_LIMIT / 2)
+    forgotten = 0
+    while pruned := retention.prune(at=timezone.now(), limit=PRUNE_AT_MOST):
+        forgotten += pruned
+        if timezone.now() >= enough:
+            break
+    return _report("alerts pruned", forgotten)
 
 
 def _report(what: str, count: int) -> int:

@@ -132,6 +132,10 @@ app.conf.beat_schedule = {
         "task": "subscriptions.tasks.prune_subscriptions",
         "schedule": crontab(hour="3", minute="35"),
     },
+    "prune alerts": {
+        "task": "alerts.tasks.prune_alerts",
+        "schedule": crontab(hour="3", minute="25"),
+    },
     "forget sessions that are over": {
         "task": "alwrity_billing.tasks.prune_sessions",
         "schedule": crontab(hour="3", minute="45"),

@@ -398,6 +398,10 @@ RETURN_URL_HOSTS: list[str] = env.list("RETURN_URL_HOSTS", [])
 
 # Whether recording usage wakes a worker at once, or alerts wait for the clock's next minute.
 ALERT_KICKS = env.bool("ALERT_KICKS", True)
+# For how long alerts are kept with their deliveries, beyond their end where they have one.
+ALERT_RETENTION = timedelta(
+    days=env.int("ALERT_RETENTION_DAYS", 400, validate=environs.validate.Range(min=30))
+)
 
 # --- Logging ---
 

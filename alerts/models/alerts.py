@@ -61,6 +61,8 @@ class UsageAlert(models.Model):
                 condition=Q(ended_at__isnull=True, recheck_at__isnull=False),
                 name="alert_to_recheck",
             ),
+            models.Index(fields=["rule", "-id"], name="alert_by_rule"),
+            models.Index(fields=["created_at"], name="alert_by_age"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -157,6 +157,9 @@ class AlertDelivery(models.Model):
                 name="alert_delivery_due",
             ),
             models.Index(fields=["account", "-alert"], name="alert_delivery_by_account"),
+            models.Index(
+                fields=["-id"], condition=Q(state=DeliveryState.PARKED), name="alert_delivery_parked"
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["alert", "channel", "recipient"], name="alert_delivery_once"),
