@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from alerts import planning
 from alerts.channels import CHANNELS
@@ -63,8 +63,7 @@ def page_of(
     """At most `limit` deliveries of the account with their alerts and channels, of one channel and in one
     state if they are named.
     """
-    instant = [channel.key for channel in CHANNELS.values() if channel.is_instant]
-    found = AlertDelivery.objects.filter(account=account).exclude(channel__kind__in=instant)
+    found = without_inbox(AlertDelivery.objects.filter(account=account))
     if channel_id is not None:
         found = found.filter(channel=channel_id)
     if state is not None:
@@ -78,8 +77,15 @@ def page_of(
     return LogPage(deliveries=rows[:limit], after=None if last is None else Place(last.alert_id, last.pk))
 
 
-def try_again(account: Account, delivery_id: UUID, *, at: datetime) -> None:
-    """Let a delivery of the account that was given up be made again; one that is under way is left alone.
+def without_inbox(deliveries: "QuerySet[AlertDelivery]") -> "QuerySet[AlertDelivery]":
+    """Those of `deliveries` that went, or are to go, out."""
+    instant = [channel.key for channel in CHANNELS.values() if channel.is_instant]
+    return deliveries.exclude(channel__kind__in=instant)
+
+
+def try_again(account: Account | None, delivery_id: UUID, *, at: datetime) -> None:
+    """Let a delivery of the account (None: of what our staff are told) that was given up be made again; one
+    that is under way is left alone.
 
     Raises NotFound, in the same words, for another account's delivery and none; Conflict where nothing is
     delivered to its channel, and for one that has arrived.

@@ -26,7 +26,7 @@ SECRETS_OVERLAP = timedelta(hours=24)
 MEMBERS = "email"
 # What everybody has without asking.
 OF_ACCOUNTS, OF_STAFF = ("in_app", MEMBERS), ("in_app", "log")
-SETTINGS_PATH = "/alerts/settings/"
+SETTINGS_PATH, STAFF_PATH = "/alerts/settings/", "/admin/alerts/alertchannel/"
 
 
 class Secret(msgspec.Struct):
@@ -62,6 +62,11 @@ def active_of(account: Account | None, *, at: datetime) -> list[AlertChannel]:
 def has_address(channel: AlertChannel) -> bool:
     """Whether somebody gave the channel an address of its own."""
     return bool(channel.sealed_address)
+
+
+def settings_path(channel: AlertChannel) -> str:
+    """The page where the channel is looked after."""
+    return STAFF_PATH if channel.account_id is None else SETTINGS_PATH
 
 
 def is_of_members(channel: AlertChannel) -> bool:
@@ -132,32 +137,35 @@ def disable(channel: AlertChannel, *, reason: str, failing_since: datetime | Non
     channel.refresh_from_db()
 
 
-def switch_off(channel: AlertChannel, *, by: str) -> None:
-    """Disable a channel because somebody wants it so; one that is disabled keeps its reason. Raises Conflict
-    for a channel that everybody has.
+def switch_off(channel: AlertChannel, *, by: str, reason: str = "") -> bool:
+    """Disable a channel because somebody wants it so, whether it was not; one that is disabled keeps its
+    reason. Raises Conflict for a channel that everybody has.
     """
     if not has_address(channel):
         raise _built_in()
-    if channel.state != ChannelState.DISABLED:
-        disable(channel, reason=f"Switched off by {by}.")
+    if channel.state == ChannelState.DISABLED:
+        return False
+    disable(channel, reason=f"Switched off by {by}: {reason}" if reason else f"Switched off by {by}.")
+    return True
 
 
-def enable(channel: AlertChannel) -> None:
-    """Deliver to the channel again, from the next alert on. An email address that its owner never confirmed,
-    or unsubscribed, waits for them instead (`alerts.adding` asks them). Raises Conflict for one that waits
-    already.
+def enable(channel: AlertChannel) -> bool:
+    """Deliver to the channel again, from the next alert on; whether it was disabled. An email address that its
+    owner never confirmed, or unsubscribed, waits for them instead (`alerts.adding` asks them). Raises Conflict
+    for one that waits already.
     """
     if channel.state == ChannelState.UNCONFIRMED:
         raise Conflict("This address waits to be confirmed by its owner.", code="channel_unconfirmed")
     active, unconfirmed = Value(ChannelState.ACTIVE.value), Value(ChannelState.UNCONFIRMED.value)
     asks = has_address(channel) and _asks_owner(channel.kind, channel.account)
-    AlertChannel.objects.filter(pk=channel.pk, state=ChannelState.DISABLED).update(
+    enabled = AlertChannel.objects.filter(pk=channel.pk, state=ChannelState.DISABLED).update(
         state=Case(When(confirmed_at=None, then=unconfirmed), default=active) if asks else active,
         disabled_reason="",
         failing_since=None,
         busy_until=None,
     )
     channel.refresh_from_db()
+    return bool(enabled)
 
 
 def confirm(channel: AlertChannel, *, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The inbox of an account: its alerts for reading, newest first, and that they were read."""
+"""The inbox of an account, or of our staff: the alerts for reading, newest first, and that they were read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,9 +47,9 @@ def unread_count(account: Account) -> int:
     return _shown(account, Show.UNREAD).order_by()[:MOST_COUNTED].count()
 
 
-def mark_read(account: Account, alert_id: int, *, at: datetime) -> None:
-    """Somebody has read it; once more changes nothing. Raises NotFound, in the same words, for an alert of
-    another account, one that is not in the inbox, and none.
+def mark_read(account: Account | None, alert_id: int, *, at: datetime) -> None:
+    """Somebody of the account (None: of our staff) has read it; once more changes nothing. Raises NotFound,
+    in the same words, for an alert of another account, one that is not in the inbox, and none.
     """
     alert = _shown(account).filter(pk=alert_id)
     if not alert.filter(read_at__isnull=True).update(read_at=at) and not alert.exists():
@@ -66,7 +66,7 @@ def mark_all_read(account: Account, *, at: datetime, up_to: int | None = None) -
     return unread.update(read_at=at)
 
 
-def _shown(account: Account, show: Show = Show.ALL) -> "QuerySet[UsageAlert]":
+def _shown(account: Account | None, show: Show = Show.ALL) -> "QuerySet[UsageAlert]":
     alerts = UsageAlert.objects.filter(account=account, is_shown=True)
     match show:
         case Show.UNREAD:

@@ -40,6 +40,12 @@ def latest_alerts(account: Account, *, start: datetime, end: datetime, at_most: 
     return list(alerts.order_by(IsNull(F("read_at"), True).desc(), "-id")[:at_most])
 
 
+def open_for_staff(*, at_most: int) -> list[UsageAlert]:
+    """What holds now, is for our staff, and none of them has marked read; newest first."""
+    alerts = UsageAlert.objects.filter(account=None, is_shown=True, is_lasting=True)
+    return list(alerts.filter(ended_at__isnull=True, read_at__isnull=True).order_by("-id")[:at_most])
+
+
 def account_told(alert_id: int, *, among: Collection[int] | None) -> Account:
     """The account in whose inbox the alert is, if it is one of those with these ids (None: any). Raises
     NotFound, in the same words, for an alert of another account, one that is in no inbox, and none.

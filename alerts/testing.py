@@ -6,7 +6,7 @@ from math import ceil
 import uuid_utils.compat
 from django.db import transaction
 
-from alerts import planning
+from alerts import destinations, planning
 from alerts.channels import CHANNELS
 from alerts.core.findings import Severity
 from alerts.core.rules import TEST
@@ -15,7 +15,6 @@ from alerts.models import AlertChannel, AlertDelivery, ChannelState, UsageAlert
 from usage.core.errors import Conflict
 
 APART = timedelta(seconds=10)
-SETTINGS_PATH = "/alerts/settings/"
 
 
 def send_test(channel: AlertChannel, *, at: datetime) -> UsageAlert:
@@ -41,7 +40,7 @@ def send_test(channel: AlertChannel, *, at: datetime) -> UsageAlert:
             severity=Severity.INFO,
             title="This is a test",
             message="If you can read this, alerts arrive here.",
-            path=SETTINGS_PATH,
+            path=destinations.settings_path(channel),
             payload=_payload(channel),
             is_shown=False,
             created_at=at,

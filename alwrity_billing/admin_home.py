@@ -11,7 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django_celery_results.models import TaskResult
+from unfold.utils import display_for_label
 
+from alerts import queries as alert_queries
+from alerts.admin.alerts import MARK_READ, SEVERITY_COLOURS
+from alerts.models import UsageAlert
 from alwrity_billing import admin_money, clock
 from alwrity_billing.dashboard.figures import usd
 from subscriptions import business
@@ -26,6 +30,7 @@ DAYS = 30
 NEAR_PERCENT = 80
 NEAR_ACCOUNTS = 10
 FAILED_TASKS = 10
+OPEN_ALERTS = 10
 TASKS_OF_LAST = timedelta(days=1)
 LINK = '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
 
@@ -42,6 +47,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **context,
         "figures": [*_figures(plans, days, at=at), *admin_money.figures(at=at)],
         "charts": [_cost_chart(days), _plan_chart(plans)],
+        "urgent": _open_alerts(request),
         "panels": [_near_limits(at=at), _failed_tasks(at=at)],
     }
 
@@ -118,6 +124,39 @@ def _chart(title: str, labels: Sequence[str], amounts: Sequence[str]) -> Mapping
     data = msgspec.json.encode({"labels": list(labels), "datasets": [dataset]})
     gist = ", ".join(f"{label}: {amount}" for label, amount in zip(labels, amounts, strict=True))
     return {"title": title, "data": data.decode(), "gist": gist}
+
+
+def _open_alerts(request: HttpRequest) -> list[Panel]:
+    """What our staff were told of, holds, and nobody has marked read; nothing for those who may not see
+    alerts, and where there is none.
+    """
+    if not request.user.has_perm("alerts.view_usagealert"):
+        return []
+    found = alert_queries.open_for_staff(at_most=OPEN_ALERTS + 1)
+    if not found:
+        return []
+    note = f"The newest {OPEN_ALERTS} of them." if len(found) > OPEN_ALERTS else ""
+    return [
+        Panel(
+            title="Alerts for our staff",
+            headers=["severity", "what", "since (UTC)", ""],
+            rows=[
+                [
+                    display_for_label((each.severity, each.get_severity_display()), "", SEVERITY_COLOURS),
+                    format_html(LINK, each.path, each.title),
+                    f"{each.created_at:%Y-%m-%d %H:%M}",
+                    _about(each, may_mark=request.user.has_perm(MARK_READ)),
+                ]
+                for each in found[:OPEN_ALERTS]
+            ],
+            note=note,
+        )
+    ]
+
+
+def _about(alert: UsageAlert, *, may_mark: bool) -> str:
+    name, words = ("mark_read", "Mark read") if may_mark else ("change", "Look at it")
+    return format_html(LINK, reverse(f"admin:alerts_usagealert_{name}", args=[alert.pk]), words)
 
 
 def _near_limits(*, at: datetime) -> Panel:

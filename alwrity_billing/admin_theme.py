@@ -82,6 +82,15 @@ NAVIGATION = [
         ],
     },
     {
+        "title": "Alerts",
+        "separator": True,
+        "items": [
+            _page("Alerts", "notifications", "alerts", "usagealert"),
+            _page("Deliveries", "outgoing_mail", "alerts", "alertdelivery"),
+            _page("Channels", "campaign", "alerts", "alertchannel"),
+        ],
+    },
+    {
         "title": "System",
         "separator": True,
         "items": [

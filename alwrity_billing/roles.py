@@ -38,6 +38,10 @@ ADDS: Mapping[str, tuple[str, ...]] = {
         "subscriptions.change_limitoverride",
         # What a customer is told of, and the inbox on their behalf.
         "alerts.change_alertsettings",
+        # Marking our own alerts read, another try of a delivery, and testing or switching a channel.
+        "alerts.change_usagealert",
+        "alerts.change_alertdelivery",
+        "alerts.change_alertchannel",
     ),
     BILLING_MANAGER: (
         "usage.add_account",
@@ -59,6 +63,9 @@ ADDS: Mapping[str, tuple[str, ...]] = {
         "subscriptions.change_usersubscription",
         # All that may be done about invoices, credits, whom they go to, and what got stuck.
         "subscriptions.settle_billinghistory",
+        # Where what our staff are told goes; removing a channel takes its log along.
+        "alerts.add_alertchannel",
+        "alerts.delete_alertchannel",
         # When what happens by itself does, and having it happen now.
         "alwrity_billing.run_taskstanding",
         "django_celery_beat.change_periodictask",

@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from alwrity_billing import embedded, guards, logs
 from alwrity_billing.admin_theme import UNFOLD as UNFOLD
+from alwrity_billing.api_schema import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -274,36 +275,6 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "alwrity_billing.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "COERCE_DECIMAL_TO_STRING": True,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "ALwrity Billing",
-    "VERSION": "0.1.0",
-    "DESCRIPTION": "Meter AI API calls, read usage and exact cost.",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "AlertChannelStateEnum": "alerts.models.ChannelState",
-        "AlertChannelSwitchEnum": "alerts.api.choices.SWITCHES",
-        "AlertDeliveryStateEnum": "alerts.models.DeliveryState",
-        "AlertEmailModeEnum": "alerts.models.EmailMode",
-        "BillingCycleEnum": "subscriptions.models.CycleChoices",
-        "CreditEntryKindEnum": "subscriptions.models.CreditEntryKind",
-        "CreditKindEnum": "subscriptions.models.CreditKind",
-        "CreditNoteKindEnum": "subscriptions.models.CreditNoteKind",
-        "InvoiceLineKindEnum": "subscriptions.models.LineKindChoices",
-        "InvoiceStateEnum": "subscriptions.api.invoices.FINAL_STATES",
-        "PaymentStateEnum": "subscriptions.models.PaymentState",
-        "SubscriptionStatusEnum": "subscriptions.api.subscription.STATUSES",
-        "TierEnum": "subscriptions.models.Tier",
-        "TransactionKindEnum": "subscriptions.api.transactions.KINDS",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "alwrity_billing.api.schema.complete_schema",
-    ],
 }
 
 # --- Metering ---

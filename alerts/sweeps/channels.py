@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from alerts import words
+from alerts import destinations, words
 from alerts.core.findings import Finding, Severity
 from alerts.core.rules import CHANNEL_DISABLED
 from alerts.models import AlertChannel, ChannelState
@@ -29,6 +29,6 @@ def find(*, at: datetime) -> Iterator[Found]:
                     f"{channel.disabled_reason} Once that is mended, switch it on again."
                 ),
                 facts={"channel": str(channel), "reason": channel.disabled_reason, "since": since},
-                path="/alerts/settings/",
+                path=destinations.settings_path(channel),
             ),
         )

@@ -146,21 +146,21 @@ def _change(
     request: HttpRequest,
     visit: Visit,
     channel_id: str,
-    change: Callable[[AlertChannel], ConfirmationMail | None],
+    change: Callable[[AlertChannel], object],
     *,
     done: str,
 ) -> HttpResponse:
     visit.require_change()
     channel = choices.channel_of(visit.account, int(channel_id))
     try:
-        mail = change(channel)
+        outcome = change(channel)
     except BillingError as error:
         refused(request, error)
     else:
-        if mail is None:
-            messages.success(request, done)
+        if isinstance(outcome, ConfirmationMail):
+            _tell_of_mail(request, channel, outcome)
         else:
-            _tell_of_mail(request, channel, mail)
+            messages.success(request, done)
     return redirect(page_url(request, "alert_settings"))
 
 

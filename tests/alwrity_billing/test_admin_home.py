@@ -11,10 +11,13 @@ from django.test import Client
 from django.urls import reverse
 from django_celery_results.models import TaskResult
 
+from alerts.models import UsageAlert
 from subscriptions import lifecycle
+from tests.support.alerting import an_alert
 from tests.support.authorizing import a_limit
 from tests.support.cast import NOW, a_user, an_account, an_event
 from tests.support.recording import prepare, record
+from tests.support.staff_invoices import a_clerk, queries_of
 from tests.support.subscribing import TESTS, YEARLY, a_plan, start
 from tests.support.usage_rows import a_rollup
 from usage.models import Account
@@ -98,3 +101,37 @@ def test_a_failed_task_is_told_for_a_day() -> None:
     assert "usage.tasks.expire_holds" in home()
     with time_machine.travel(NOW + timedelta(days=1, seconds=1), tick=False):
         assert "usage.tasks.expire_holds" not in home()
+
+
+def test_what_our_staff_were_told_and_holds_is_there_newest_first_until_it_is_marked_read() -> None:
+    assert "Alerts for our staff" not in home()
+    an_alert(an_account(), "A customer's")
+    an_alert(None, "Over", ended_at=NOW)
+    an_alert(None, "Read", read_at=NOW)
+    an_alert(None, "Older", severity="error", path="/admin/usage/heldprice/")
+    an_alert(None, "Newer")
+
+    shown = home()
+
+    # Before all figures.
+    assert shown.index("Newer") < shown.index("Older") < shown.index("Active subscriptions")
+    assert 'href="/admin/usage/heldprice/">Older<' in shown
+    assert "Error" in shown
+    assert [title for title in ("A customer&#x27;s", "Over<", "Read<") if title in shown] == []
+    alert = UsageAlert.objects.get(title="Newer")
+    assert reverse("admin:alerts_usagealert_mark_read", args=[alert.pk]) in shown
+
+
+def test_the_alerts_on_the_first_page_are_bounded_and_take_one_statement() -> None:
+    for number in range(11):
+        an_alert(None, f"Alert {number}.")
+    clerk = a_clerk()
+
+    asked = queries_of(clerk, reverse("admin:index"))
+    shown = clerk.get(reverse("admin:index")).content.decode()
+
+    assert len([each for each in asked if 'FROM "usage_alerts"' in each]) == 1
+    assert [number for number in range(11) if f"Alert {number}." in shown] == list(range(1, 11))
+    assert "The newest 10 of them." in shown
+    # Whoever may only look is not led to a page that refuses.
+    assert "mark-read" not in shown

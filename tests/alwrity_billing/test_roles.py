@@ -6,6 +6,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
+from alerts.models import AlertChannel, AlertDelivery, DeliveryState, UsageAlert
 from subscriptions import month_close, plans
 from subscriptions.models import (
     BillingHistory,
@@ -18,8 +19,10 @@ from subscriptions.models import (
     SubscriptionPlan,
     UserSubscription,
 )
+from tests.support.alerting import a_delivery, an_alert
 from tests.support.authorizing import a_limit
 from tests.support.cast import NOW, a_user, an_account
+from tests.support.email_channels import an_email_channel
 from tests.support.subscribing import TESTS, a_plan, again, start
 from usage.models import Account, ApiKey, APIProviderPricing
 
@@ -77,6 +80,9 @@ def pages() -> list[str]:
         page("subscriptions_creditnote_changelist"),
         page("subscriptions_billingprofile_changelist"),
         page("subscriptions_stripeevent_changelist"),
+        page("alerts_usagealert_changelist"),
+        page("alerts_alertdelivery_changelist"),
+        page("alerts_alertchannel_changelist"),
         page("django_celery_results_taskresult_changelist"),
     ]
 
@@ -206,6 +212,38 @@ def issue_key(client: Client) -> bool:
     return ApiKey.objects.exists()
 
 
+def mark_read(client: Client) -> bool:
+    alert = an_alert(None)
+    client.post(page("alerts_usagealert_mark_read", alert.pk))
+    return UsageAlert.objects.filter(read_at__isnull=False).exists()
+
+
+def try_again(client: Client) -> bool:
+    failed = a_delivery(an_alert(None), an_email_channel(None), state=DeliveryState.PARKED)
+    client.post(page("alerts_alertdelivery_try_again", failed.pk))
+    return AlertDelivery.objects.get().state == "waiting"
+
+
+def send_a_test(client: Client) -> bool:
+    client.post(page("alerts_alertchannel_send_test", an_email_channel(None).pk))
+    return AlertDelivery.objects.exists()
+
+
+def switch_channel(client: Client) -> bool:
+    client.post(page("alerts_alertchannel_switch_off", an_email_channel(None).pk), {"reason": "x"})
+    return AlertChannel.objects.get().state == "disabled"
+
+
+def add_channel(client: Client) -> bool:
+    client.post(page("alerts_alertchannel_add"), {"kind": "email", "address": "ops@example.com"})
+    return AlertChannel.objects.exists()
+
+
+def remove_channel(client: Client) -> bool:
+    client.post(page("alerts_alertchannel_remove", an_email_channel(None).pk), {"reason": "x"})
+    return not AlertChannel.objects.exists()
+
+
 def make_superuser(client: Client) -> bool:
     user = User.objects.get(pk=client.session["_auth_user_id"])
     address = page("auth_user_change", user.pk)
@@ -220,6 +258,12 @@ def make_superuser(client: Client) -> bool:
         (add_override, "Support"),
         (set_budget, "Support"),
         (pause_the_account, "Support"),
+        (mark_read, "Support"),
+        (try_again, "Support"),
+        (send_a_test, "Support"),
+        (switch_channel, "Support"),
+        (add_channel, "Billing manager"),
+        (remove_channel, "Billing manager"),
         (cancel, "Billing manager"),
         (change_plan, "Billing manager"),
         (void_invoice, "Billing manager"),

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('alerts', '0001_alerts'),
+        ('alerts', '0004_active_addresses_are_confirmed'),
     ]
 
     operations = [
