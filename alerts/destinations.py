@@ -150,9 +150,9 @@ def switch_off(channel: AlertChannel, *, by: str, reason: str = "") -> bool:
 
 
 def enable(channel: AlertChannel) -> bool:
-    """Deliver to the channel again, from the next alert on; whether it was disabled. An email address that its
-    owner never confirmed, or unsubscribed, waits for them instead (`alerts.adding` asks them). Raises Conflict
-    for one that waits already.
+    """Deliver to the channel again, from the next alert on; whether it was disabled. An email address that
+    its owner never confirmed, or unsubscribed, waits for them instead (`alerts.adding` asks them). Raises
+    Conflict for one that waits already.
     """
     if channel.state == ChannelState.UNCONFIRMED:
         raise Conflict("This address waits to be confirmed by its owner.", code="channel_unconfirmed")
