@@ -274,11 +274,11 @@ def test_looking_takes_statements_for_what_is_looked_at_alone(run: Run) -> None:
     assert {name: samples[name][0]["count"] for name in ALERT_PROBES} == ALERT_PROBES
     each = {name: samples[name][0]["statements"] / count for name, count in ALERT_PROBES.items()}
     assert each[LOOK_AT_MOVED] == each["look at what moved, no other accounts"]
-    # One statement finds what moved; each is taken, read, looked at by five and let
-    # go; two of three are told of.
-    assert samples[LOOK_AT_MOVED][0]["statements"] == 1 + MOVED * (1 + 1 + 5 + 1) + 2 * 5
+    # One statement finds what moved; each is taken, read, looked at by seven, its budget and its projection
+    # included, and let go; two of three are told of.
+    assert samples[LOOK_AT_MOVED][0]["statements"] == 1 + MOVED * (1 + 1 + 7 + 1) + 2 * 5
     # All are read by one statement; where nothing was used, thresholds are not asked for.
-    assert samples[LOOK_AT_ALL][0]["statements"] == 1 + ALERTING * 4 + MOVED + 2 * 5
+    assert samples[LOOK_AT_ALL][0]["statements"] == 1 + ALERTING * 5 + MOVED + 2 * 5
 
 
 def test_the_storage_of_a_million_events_is_told(run: Run) -> None:

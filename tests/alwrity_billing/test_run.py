@@ -101,7 +101,10 @@ def test_nothing_is_left_when_it_is_killed_outright(system: System) -> None:
 
 
 def test_a_second_one_on_the_same_data_is_refused_in_one_sentence(system: System) -> None:
-    second = manage("run", "--port", str(free_port()), data_dir=system.data_dir)
+    simulator = str(free_port())
+    second = manage(
+        "run", "--port", str(free_port()), data_dir=system.data_dir, STRIPE_SIMULATOR_PORT=simulator
+    )
 
     assert second.returncode == 1
     assert second.stderr.startswith(f"CommandError: Already running on the data in {system.data_dir}")
