@@ -13,8 +13,7 @@ from tests.support.log_pages import plan_of
 from tests.support.recording import prepare
 from usage.models import Account, Measure
 
-# A savepoint, the turn, limits, thresholds, the projection, the last hours' errors, alerts that there are, and
-# the end.
+# A savepoint, the turn, limits, thresholds, the projection, the errors of providers, alerts, and the end.
 LOOKING = 8
 # The channels, what is muted, the members; all alerts, all deliveries.
 TELLING = 5
