@@ -69,14 +69,8 @@ def wishes_of(account: Account | None, *, ignoring_muted: bool = False) -> Wishe
     )
 
 
-def email_mode(member: Member) -> EmailMode:
-    """How the member gets alerts by email."""
-    chosen = MemberAlertSettings.objects.filter(member=member).first()
-    return _default_mode(member) if chosen is None else EmailMode(chosen.email)
-
-
 def mode_of(member: Member) -> EmailMode:
-    """The same, of a member who was read with their settings."""
+    """How the member gets alerts by email; no query for one who was read with their settings."""
     if hasattr(member, "alert_settings"):
         return EmailMode(member.alert_settings.email)
     return _default_mode(member)

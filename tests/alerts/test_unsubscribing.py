@@ -75,7 +75,7 @@ def test_an_address_that_members_share_gets_none_for_any_of_them() -> None:
 
     unsubscribing.unsubscribe(unsubscribing.read(token), at=NOW)
 
-    modes = {each.user.username: preferences.email_mode(each) for each in Member.objects.all()}
+    modes = {each.user.username: preferences.mode_of(each) for each in Member.objects.all()}
     assert modes == {"alice": EmailMode.NONE, "bob": EmailMode.NONE, "carol": EmailMode.EACH}
     assert not unsubscribing.read(token).gets_emails
 

@@ -22,7 +22,7 @@ def acme() -> Account:
 
 
 def mode_of_alice() -> EmailMode:
-    return preferences.email_mode(Member.objects.get())
+    return preferences.mode_of(Member.objects.get())
 
 
 def test_what_is_not_named_stays(acme: Account) -> None:

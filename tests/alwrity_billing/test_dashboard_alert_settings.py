@@ -165,7 +165,7 @@ class TestEmails:
 
     @staticmethod
     def mode_of(username: str) -> EmailMode:
-        return preferences.email_mode(Member.objects.get(user__username=username))
+        return preferences.mode_of(Member.objects.get(user__username=username))
 
     @staticmethod
     def field(username: str) -> str:
