@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -15,6 +14,7 @@ from alerts.locks import take_turn
 from alerts.models import AlertSettings, EmailMode, MemberAlertSettings, MutedAlert
 from subscriptions import budget_settings
 from subscriptions.budget_protection import budget_of
+from subscriptions.core.thresholds import are_ascending
 from subscriptions.models import UserSubscription
 from subscriptions.queries import subscription_of
 from usage.core.errors import InvalidRequest
@@ -114,9 +114,7 @@ def choose_limit_thresholds(account: Account, thresholds: Sequence[int] | None, 
 
 def check_thresholds(thresholds: Sequence[int], *, field_name: str) -> None:
     """Raise InvalidRequest unless the thresholds are few, ascending and percentages."""
-    is_ascending = all(low < high for low, high in pairwise(thresholds))
-    within = all(1 <= each <= MAX_THRESHOLD for each in thresholds)
-    if len(thresholds) > MAX_THRESHOLDS or not is_ascending or not within:
+    if len(thresholds) > MAX_THRESHOLDS or not are_ascending(thresholds, most=MAX_THRESHOLD):
         raise InvalidRequest(
             f"{field_name}: give at most {MAX_THRESHOLDS} ascending percentages between 1 and "
             f"{MAX_THRESHOLD}, each once.",

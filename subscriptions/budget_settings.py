@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from subscriptions import budget_protection
 from subscriptions.budget_protection import GRANTING, SPEND_LIMITS
+from subscriptions.core.thresholds import are_ascending
 from subscriptions.models import Budget, PlanVersion, UserSubscription
 from subscriptions.models.budgets import MAX_PERCENT
 from usage.core.errors import InvalidRequest
@@ -123,8 +124,7 @@ def _check_amounts(values: dict[str, Any]) -> None:
 
 
 def _check_thresholds(thresholds: Sequence[int] | None) -> None:
-    given = list(thresholds or [])
-    if given != sorted(set(given)) or not all(0 < each <= MAX_PERCENT for each in given):
+    if not are_ascending(thresholds or [], most=MAX_PERCENT):
         raise wrong("alert_thresholds", f"Give ascending percentages between 1 and {MAX_PERCENT}, each once.")
 
 

@@ -8,6 +8,7 @@ from django.db.models import Max
 
 from subscriptions import entitlements
 from subscriptions.actors import Actor
+from subscriptions.core.thresholds import are_ascending
 from subscriptions.models import PlanLimit, PlanSurcharge, PlanVersion, SubscriptionPlan, VersionSource
 from usage.core.errors import Conflict, InvalidRequest, SubscriptionException
 from usage.models import Account
@@ -157,10 +158,7 @@ def bring_back(plan: SubscriptionPlan) -> None:
 
 def check(version: PlanVersion) -> None:
     """Return when the version's terms can be enforced; raises InvalidRequest naming what is wrong."""
-    thresholds: Sequence[int] = version.alert_thresholds
-    if sorted(set(thresholds)) != list(thresholds) or not all(
-        0 < each <= MAX_THRESHOLD for each in thresholds
-    ):
+    if not are_ascending(version.alert_thresholds, most=MAX_THRESHOLD):
         raise InvalidRequest(
             f"alert_thresholds takes ascending percentages between 1 and {MAX_THRESHOLD}, each once."
         )
