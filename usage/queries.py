@@ -1,20 +1,20 @@
 """Every read of recorded usage: one aggregated statement each, nothing that grows with usage held in memory.
 
 Two sources, two times. *Summaries* are totals per billing period, which `recorded_at` chose: they say what a
-period bills. *Rollups* are hourly totals by `occurred_at`: they say when calls happened. Usage that arrives
-late is in the open period's summary and in the rollup of the hour it happened in, so the two need not agree
-for the same dates.
+period bills. *Rollups* are totals by `occurred_at`: they say when calls happened, and are read by
+`usage.analytics`. Usage that arrives late is in the open period's summary and in the rollups of the time it
+happened at, so the two need not agree for the same dates.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
 from django.conf import settings
 from django.db.models import Max, QuerySet, Sum
-from django.db.models.functions import TruncDay, TruncHour, TruncMonth
+from django.db.models.functions import TruncDay
 
 from usage.core.calendar import month_of, next_month
 from usage.core.money import ZERO
@@ -32,8 +32,6 @@ Interval = Literal["hour", "day", "month"]
 
 # The furthest row a page of the log may start at, and as far as rows are counted that no summary counts.
 MAX_LOG_OFFSET = 100_000
-
-_TRUNCATE = {"hour": TruncHour, "day": TruncDay, "month": TruncMonth}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,24 +97,6 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DaySlice:
-    """One UTC day: its totals, and the cost of each provider that was used in it."""
-
-    day: date
-    by_provider: Mapping[str, Decimal]
-    totals: Totals
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderSlice:
-    """The totals of the interval that begins at `start`, together and for each provider used in it."""
-
-    start: datetime
-    by_provider: Mapping[str, Totals] = field(default_factory=dict)
-    totals: Totals = NOTHING
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LogPage:
     """Rows of the log, newest first. `total_count` counts all rows that match, as `log_rows` says how."""
 
@@ -172,68 +152,7 @@ def all_time_by_provider(account: Account) -> dict[str, Totals]:
     return _by_provider(UsageSummary.objects.filter(account=account))
 
 
-# --- Rollups: when calls happened ----------------------------------------------------------------------
-
-
-def totals_between(account: Account, *, start: datetime, end: datetime) -> Totals:
-    """Calls that happened in [start, end), both whole hours."""
-    return _total(_hours(account, start=start, end=end))
-
-
-def by_provider(account: Account, *, start: datetime, end: datetime) -> list[Group]:
-    """Calls that happened in [start, end), whole hours, by provider; the most expensive first."""
-    grouped = _by_provider(_hours(account, start=start, end=end))
-    return [Group(key=provider, totals=totals) for provider, totals in grouped.items()]
-
-
-def by_model(account: Account, *, start: datetime, end: datetime) -> list[Group]:
-    """As `by_provider`, by "provider/model"; calls without a model have the provider's name alone."""
-    rows = _summed(_hours(account, start=start, end=end).values("provider", "model"))
-    return [
-        Group(key="/".join(filter(None, (row["provider"], row["model"]))), totals=_totals(row))
-        for row in rows.order_by("-sum_cost", "-sum_calls", "provider", "model")
-    ]
-
-
-def over_time(account: Account, *, start: datetime, end: datetime, interval: Interval) -> list[Slice]:
-    """Calls that happened in [start, end), whole hours, by UTC interval, oldest first, none left out.
-
-    The first and the last slice cover only their part of [start, end).
-    """
-    truncate = _TRUNCATE[interval]
-    rows = _hours(account, start=start, end=end).values(start=truncate("hour", tzinfo=UTC))
-    found = {row["start"]: _totals(row) for row in _summed(rows).order_by()}
-    return [
-        Slice(start=at, totals=found.get(at, NOTHING))
-        for at in starts(start=start, end=end, interval=interval)
-    ]
-
-
-def over_time_by_provider(
-    account: Account, *, start: datetime, end: datetime, interval: Interval
-) -> list[ProviderSlice]:
-    """As `over_time`, each slice with the totals of every provider used in it."""
-    truncate = _TRUNCATE[interval]
-    rows = _hours(account, start=start, end=end).values("provider", start=truncate("hour", tzinfo=UTC))
-    found: dict[datetime, dict[str, Totals]] = {}
-    for row in _summed(rows).order_by("start", "-sum_cost", "provider"):
-        found.setdefault(row["start"], {})[row["provider"]] = _totals(row)
-    return [
-        ProviderSlice(start=at, by_provider=found.get(at, {}), totals=sum_of(found.get(at, {}).values()))
-        for at in starts(start=start, end=end, interval=interval)
-    ]
-
-
-def daily_by_provider(account: Account, *, start: datetime, end: datetime) -> list[DaySlice]:
-    """Cost per provider and totals of each UTC day that [start, end), whole hours, touches, oldest first."""
-    return [
-        DaySlice(
-            day=piece.start.date(),
-            by_provider={provider: totals.cost for provider, totals in piece.by_provider.items()},
-            totals=piece.totals,
-        )
-        for piece in over_time_by_provider(account, start=start, end=end, interval="day")
-    ]
+# --- Rollups of all accounts: when calls happened ----------------------------------------------------
 
 
 def cost_by_day(*, start: datetime, end: datetime) -> list[tuple[date, Decimal]]:
@@ -333,10 +252,6 @@ def starts(*, start: datetime, end: datetime, interval: Interval) -> Iterator[da
 def sum_of(parts: Iterable[Totals]) -> Totals:
     """All `parts` together."""
     return sum(parts, start=NOTHING)
-
-
-def _hours(account: Account, *, start: datetime, end: datetime) -> QuerySet[UsageRollup]:
-    return UsageRollup.objects.filter(account=account, hour__gte=start, hour__lt=end)
 
 
 def _summed(rows: QuerySet[Any, Any]) -> QuerySet[Any, dict[str, Any]]:

@@ -7,7 +7,8 @@ from alerts import words
 from alerts.core.findings import Finding, Recovery, Severity
 from alerts.core.rules import PROVIDER_ERRORS, Rule
 from alerts.rules.base import Standing
-from usage import queries
+from usage import analytics
+from usage.analytics import Dimension, Selection
 from usage.providers import name_of
 from usage.queries import Group, start_of
 
@@ -21,7 +22,8 @@ HOUR = timedelta(hours=1)
 def find(standing: Standing) -> Iterator[tuple[Rule, Finding]]:
     """The providers with PERCENT errors or more among the calls of this hour and the one before."""
     start = start_of(standing.at, interval="hour") - HOUR
-    for group in queries.by_provider(standing.account, start=start, end=start + 2 * HOUR):
+    selection = Selection(account=standing.account, start=start, end=start + 2 * HOUR)
+    for group in analytics.grouped(selection, by=Dimension.PROVIDER).groups:
         totals = group.totals
         if totals.calls >= LEAST_CALLS and 100 * totals.errors >= PERCENT * totals.calls:
             yield PROVIDER_ERRORS, _finding(group, standing)

@@ -7,11 +7,12 @@ from decimal import Decimal
 
 from alwrity_billing.dashboard.charts import Chart, Stack, stacked_bars
 from alwrity_billing.dashboard.figures import usd
-from usage import queries
+from usage import analytics, queries
+from usage.analytics import Dimension, GroupedSlice, Selection
 from usage.core.money import ZERO
 from usage.models import Account, APIUsageLog, BillingPeriod
 from usage.providers import name_of
-from usage.queries import DaySlice, Totals
+from usage.queries import NOTHING, Totals
 
 DAYS = 30
 # More colours than these cannot be told apart; what is left shares the last one.
@@ -120,9 +121,10 @@ def overview_of(account: Account, *, at: datetime) -> Overview:
 def daily_of(account: Account, *, at: datetime) -> Daily:
     """Cost per UTC day and provider of the DAYS days that end with the one holding `at`."""
     midnight = queries.start_of(at, interval="day")
-    slices = queries.daily_by_provider(
-        account, start=midnight - timedelta(days=DAYS - 1), end=midnight + timedelta(days=1)
+    selection = Selection(
+        account=account, start=midnight - timedelta(days=DAYS - 1), end=midnight + timedelta(days=1)
     )
+    slices = analytics.grouped_over_time(selection, interval="day", by=Dimension.PROVIDER)
     series = series_of(slices)
     days = tuple(_day(piece, series=series) for piece in slices)
     return Daily(
@@ -135,12 +137,12 @@ def daily_of(account: Account, *, at: datetime) -> Daily:
     )
 
 
-def series_of(slices: Iterable[DaySlice]) -> tuple[Series, ...]:
+def series_of(slices: Iterable[GroupedSlice]) -> tuple[Series, ...]:
     """A series for each of the most expensive providers, as many as there are tones; the rest share one."""
     costs: dict[str, Decimal] = {}
     for piece in slices:
-        for provider, cost in piece.by_provider.items():
-            costs[provider] = costs.get(provider, ZERO) + cost
+        for provider, totals in piece.groups.items():
+            costs[provider] = costs.get(provider, ZERO) + totals.cost
     ranked = sorted(costs, key=lambda provider: (-costs[provider], provider))
     series = [
         Series(tone=tone, name=name_of(provider), providers=(provider,), cost=costs[provider])
@@ -170,12 +172,13 @@ def model_lines(groups: Sequence[queries.Group], *, of: Totals) -> tuple[Line, .
     return tuple(lines)
 
 
-def _models_of(account: Account, *, period: BillingPeriod | None) -> list[queries.Group]:
+def _models_of(account: Account, *, period: BillingPeriod | None) -> Sequence[queries.Group]:
     if period is None:
         return []
     # Usage is rolled up by the hour, and a period may begin within one.
     start = queries.start_of(period.period_start, interval="hour")
-    return queries.by_model(account, start=start, end=period.period_end)
+    selection = Selection(account=account, start=start, end=period.period_end)
+    return analytics.grouped(selection, by=Dimension.MODEL).groups
 
 
 def _earlier(totals: Totals, *, listed: Iterable[queries.Group]) -> Line | None:
@@ -192,12 +195,13 @@ def _share(part: Totals, *, of: Totals) -> Decimal:
     return 100 * part.cost / of.cost if of.cost else ZERO
 
 
-def _day(piece: DaySlice, *, series: Sequence[Series]) -> Day:
+def _day(piece: GroupedSlice, *, series: Sequence[Series]) -> Day:
     amounts = tuple(
-        sum((piece.by_provider.get(provider, ZERO) for provider in one.providers), start=ZERO)
+        sum((piece.groups.get(provider, NOTHING).cost for provider in one.providers), start=ZERO)
         for one in series
     )
-    return Day(day=piece.day, amounts=amounts, cost=piece.totals.cost, calls=piece.totals.calls)
+    totals = piece.totals
+    return Day(day=piece.start.date(), amounts=amounts, cost=totals.cost, calls=totals.calls)
 
 
 def _stack(day: Day, *, series: Sequence[Series]) -> Stack:

@@ -1,7 +1,7 @@
 """Reading recorded usage back: what a period bills, when calls happened, the log, the prices in force."""
 
 from dataclasses import fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from tests.support.cast import NOW, an_account
-from tests.support.usage_rows import APRIL, MARCH, a_log_row, a_period, a_price, a_rollup, a_summary
+from tests.support.usage_rows import APRIL, MARCH, a_log_row, a_period, a_price, a_summary
 from usage import queries
 from usage.core.money import ZERO
 from usage.queries import NOTHING, Group, Totals
@@ -123,94 +123,6 @@ class TestSummaries:
         a_summary(march, provider="gemini", updated_at=NOW + timedelta(seconds=1))
 
         assert queries.period_updated_at(march.account, period=march) == NOW + timedelta(seconds=1)
-
-
-class TestRollups:
-    def test_the_first_hour_counts_and_the_last_does_not(self) -> None:
-        account = an_account()
-        a_rollup(account, hour=MARCH, calls=1)
-        a_rollup(account, hour=APRIL - timedelta(hours=1), calls=2)
-        a_rollup(account, hour=APRIL, calls=4)
-
-        assert queries.totals_between(account, start=MARCH, end=APRIL).calls == 3
-
-    def test_other_accounts_are_left_out(self) -> None:
-        a_rollup(an_account("globex"))
-
-        assert queries.totals_between(an_account("acme"), start=MARCH, end=APRIL) == NOTHING
-
-    def test_providers_come_most_expensive_first(self) -> None:
-        account = an_account()
-        a_rollup(account, provider="gemini", model="gemini-2.5-pro", cost="1")
-        a_rollup(account, provider="openai", model="o3", cost="1.5")
-        a_rollup(account, provider="openai", model="gpt-4o", cost="1.5")
-
-        groups = queries.by_provider(account, start=MARCH, end=APRIL)
-        assert costs_of(groups) == [("openai", Decimal(3)), ("gemini", Decimal(1))]
-
-    def test_models_are_told_apart_whatever_their_other_dimensions(self) -> None:
-        account = an_account()
-        a_rollup(account, model="gpt-4o", team="red", cost="2")
-        a_rollup(account, model="gpt-4o", team="blue", cost="2")
-        a_rollup(account, model="o3", cost="3")
-
-        groups = queries.by_model(account, start=MARCH, end=APRIL)
-        assert costs_of(groups) == [("openai/gpt-4o", Decimal(4)), ("openai/o3", Decimal(3))]
-
-    def test_calls_without_a_model_go_by_their_provider(self) -> None:
-        account = an_account()
-        a_rollup(account, provider="tavily", model="")
-
-        assert [group.key for group in queries.by_model(account, start=MARCH, end=APRIL)] == ["tavily"]
-
-    def test_days_without_usage_are_there_with_zeros(self) -> None:
-        account = an_account()
-        a_rollup(account, hour=MARCH + timedelta(days=1, hours=23))
-
-        slices = queries.over_time(account, start=MARCH, end=MARCH + timedelta(days=3), interval="day")
-        assert [(piece.start.day, piece.totals.calls) for piece in slices] == [(1, 0), (2, 1), (3, 0)]
-
-    def test_hours_stay_apart(self) -> None:
-        account = an_account()
-        a_rollup(account, hour=MARCH, calls=1)
-        a_rollup(account, hour=MARCH + timedelta(hours=1), calls=2)
-
-        slices = queries.over_time(account, start=MARCH, end=MARCH + timedelta(hours=2), interval="hour")
-        assert [piece.totals.calls for piece in slices] == [1, 2]
-
-    def test_months_of_every_length_come_once_each(self) -> None:
-        start = datetime(2024, 1, 31, 5, tzinfo=UTC)
-
-        slices = queries.over_time(
-            an_account(), start=start, end=datetime(2024, 4, 1, tzinfo=UTC), interval="month"
-        )
-        assert [piece.start.date().isoformat() for piece in slices] == [
-            "2024-01-01",
-            "2024-02-01",
-            "2024-03-01",
-        ]
-
-    def test_a_day_names_the_cost_of_each_provider_used_in_it(self) -> None:
-        account = an_account()
-        a_rollup(account, hour=MARCH, cost="1")
-        a_rollup(account, hour=MARCH + timedelta(hours=5), cost="2")
-        a_rollup(account, hour=MARCH, provider="tavily", model="", cost="0.001")
-
-        (day,) = queries.daily_by_provider(account, start=MARCH, end=MARCH + timedelta(days=1))
-        assert day.day == date(2026, 3, 1)
-        assert day.by_provider == {"openai": 3, "tavily": Decimal("0.001")}
-        assert day.totals == Totals(calls=3, cost=Decimal("3.001"))
-
-    def test_a_year_by_day_and_provider_is_one_statement(
-        self, django_assert_num_queries: DjangoAssertNumQueries
-    ) -> None:
-        account = an_account()
-        for days in range(0, 360, 30):
-            a_rollup(account, hour=MARCH + timedelta(days=days))
-
-        with django_assert_num_queries(1):
-            days_read = queries.daily_by_provider(account, start=MARCH, end=MARCH + timedelta(days=365))
-        assert len(days_read) == 365
 
 
 class TestLogRows:

@@ -13,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from usage import queries
+from usage import analytics, queries
+from usage.analytics import Dimension, Selection
 from usage.api.amounts import CURRENCY, BriefTotalsSerializer, TotalsSerializer
 from usage.api.caller import account_read
 from usage.api.parameters import AccountQuery, InstantField, read_query
@@ -49,7 +50,9 @@ class SliceSerializer(serializers.Serializer[Any]):
     start = serializers.DateTimeField()
     totals = BriefTotalsSerializer()
     by_provider = serializers.DictField(
-        child=BriefTotalsSerializer(), help_text="Only providers that were used, highest cost first."
+        source="groups",
+        child=BriefTotalsSerializer(),
+        help_text="Only providers that were used, highest cost first.",
     )
 
 
@@ -119,7 +122,8 @@ def span_of(*, interval: Interval, start: datetime | None, end: datetime) -> Spa
 
 def history(account: Account, *, span: Span) -> dict[str, Any]:
     """The fields of `HistorySerializer`."""
-    slices = queries.over_time_by_provider(account, start=span.start, end=span.end, interval=span.interval)
+    selection = Selection(account=account, start=span.start, end=span.end)
+    slices = analytics.grouped_over_time(selection, interval=span.interval, by=Dimension.PROVIDER)
     return {
         "account": account.external_id,
         "currency": CURRENCY,

@@ -11,14 +11,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from usage import queries
+from usage import analytics, queries
+from usage.analytics import Dimension, GroupedSlice, Selection
 from usage.api.amounts import NumberField
 from usage.api.caller import account_read
 from usage.api.names import under_known_names
 from usage.api.parameters import read_query
 from usage.core.calendar import month_of
 from usage.models import Account
-from usage.queries import NOTHING, ProviderSlice, Totals
+from usage.queries import NOTHING, Totals
 
 MAX_MONTHS = 24
 
@@ -64,7 +65,8 @@ def trends(account: Account, *, months: int, at: datetime) -> dict[str, Any]:
     """The fields of `TrendsSerializer` for the `months` calendar months up to the one that holds `at`."""
     current, end = month_of(at)
     start = queries.earlier_start(current, by=months - 1, interval="month")
-    slices = queries.over_time_by_provider(account, start=start, end=end, interval="month")
+    selection = Selection(account=account, start=start, end=end)
+    slices = analytics.grouped_over_time(selection, interval="month", by=Dimension.PROVIDER)
     total = _lists([piece.totals for piece in slices])
     return {
         "periods": [f"{piece.start:%Y-%m}" for piece in slices],
@@ -75,11 +77,9 @@ def trends(account: Account, *, months: int, at: datetime) -> dict[str, Any]:
     }
 
 
-def _by_provider(slices: Sequence[ProviderSlice]) -> dict[str, dict[str, list[Any]]]:
-    used = {provider for piece in slices for provider in piece.by_provider}
-    found = {
-        provider: _lists([piece.by_provider.get(provider, NOTHING) for piece in slices]) for provider in used
-    }
+def _by_provider(slices: Sequence[GroupedSlice]) -> dict[str, dict[str, list[Any]]]:
+    used = {provider for piece in slices for provider in piece.groups}
+    found = {provider: _lists([piece.groups.get(provider, NOTHING) for piece in slices]) for provider in used}
     return under_known_names(found, missing=_lists([NOTHING] * len(slices)))
 
 

@@ -1,5 +1,6 @@
 """GET /api/usage/current: the account's open billing period, amounts as decimal strings."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from usage import queries
+from usage import analytics, queries
+from usage.analytics import Dimension, Selection
 from usage.api.amounts import CURRENCY, TotalsSerializer
 from usage.api.caller import account_read
 from usage.api.parameters import AccountQuery, read_query
@@ -87,11 +89,14 @@ def current_usage(account: Account, *, at: datetime) -> dict[str, Any]:
         "totals": queries.sum_of(billed.values()),
         "by_provider": [Group(key=provider, totals=totals) for provider, totals in billed.items()],
         "by_model": _models(account, period) if period else [],
-        "today": queries.totals_between(account, start=midnight, end=midnight + timedelta(days=1)),
+        "today": analytics.totals(
+            Selection(account=account, start=midnight, end=midnight + timedelta(days=1))
+        ),
     }
 
 
-def _models(account: Account, period: BillingPeriod) -> list[Group]:
+def _models(account: Account, period: BillingPeriod) -> Sequence[Group]:
     # A period may begin within an hour; hours are the finest there is to tell models apart.
     first_hour = queries.start_of(period.period_start, interval="hour")
-    return queries.by_model(account, start=first_hour, end=period.period_end)
+    selection = Selection(account=account, start=first_hour, end=period.period_end)
+    return analytics.grouped(selection, by=Dimension.MODEL).groups
