@@ -132,6 +132,11 @@ def page(question: Question, *, limit: int) -> Page:
     return found if question.before else _with_named(found, question, named)
 
 
+def newest(account: Account, *, limit: int) -> list[APIUsageLog]:
+    """The account's `limit` newest calls."""
+    return list(APIUsageLog.objects.filter(account=account).order_by("-occurred_at", "-id")[:limit])
+
+
 def row(account_id: int, place: Place) -> APIUsageLog | None:
     """The call of the account at that place, or None."""
     return APIUsageLog.objects.filter(

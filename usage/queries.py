@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from django.conf import settings
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import Max, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import TruncDay
 
 from usage.core.calendar import month_of, next_month
@@ -23,6 +23,7 @@ from usage.models import (
     APIProviderPricing,
     APIUsageLog,
     BillingPeriod,
+    ProjectionMethod,
     UsageProjection,
     UsageRollup,
     UsageSummary,
@@ -97,6 +98,16 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Projected:
+    """What a billing period is expected to cost in the end: USD. Without `by_weekdays` there is no range."""
+
+    expected: Decimal
+    low: Decimal | None
+    high: Decimal | None
+    by_weekdays: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogPage:
     """Rows of the log, newest first. `total_count` counts all rows that match, as `log_rows` says how."""
 
@@ -132,6 +143,19 @@ def period_by_provider(account: Account, *, period: BillingPeriod) -> dict[str, 
     return _by_provider(UsageSummary.objects.filter(account=account, billing_period=period))
 
 
+def period_within_all_time(
+    account: Account, *, period: BillingPeriod | None
+) -> tuple[dict[str, Totals], int]:
+    """As `period_by_provider`, nothing without a period; and how many calls were ever recorded."""
+    sums = {f"sum_{name}": Sum(name, filter=Q(billing_period=period)) for name in _COLUMNS}
+    providers = UsageSummary.objects.filter(account=account).values("provider")
+    summed: QuerySet[Any, dict[str, Any]] = providers.annotate(ever=Sum("calls"), **sums)
+    rows = list(summed.order_by("provider"))
+    used = [row for row in rows if row["sum_calls"] is not None] if period else []
+    used.sort(key=lambda row: (-row["sum_cost"], -row["sum_calls"]))
+    return {row["provider"]: _totals(row) for row in used}, sum(row["ever"] for row in rows)
+
+
 def period_updated_at(account: Account, *, period: BillingPeriod) -> datetime | None:
     """When usage was last recorded in `period`; None when there is none."""
     summaries = UsageSummary.objects.filter(account=account, billing_period=period)
@@ -147,9 +171,27 @@ def projection_of(account: Account, *, at: datetime) -> UsageProjection | None:
     return projections.select_related("billing_period").first()
 
 
+def projected_period(account: Account, *, at: datetime) -> tuple[BillingPeriod | None, Projected | None]:
+    """The billing period that holds the instant `at`, and what it was last projected to come to."""
+    known = UsageProjection.objects.filter(account=account, billing_period=OuterRef("pk"))
+    columns = ("expected", "low", "high", "method")
+    periods = BillingPeriod.objects.filter(account=account, period_start__lte=at, period_end__gt=at)
+    period = periods.annotate(**{f"projected_{name}": known.values(name)[:1] for name in columns}).first()
+    expected, low, high, method = (getattr(period, f"projected_{name}", None) for name in columns)
+    if expected is None:
+        return period, None
+    by_weekdays = method == ProjectionMethod.WEEKDAYS
+    return period, Projected(expected=expected, low=low, high=high, by_weekdays=by_weekdays)
+
+
 def all_time_by_provider(account: Account) -> dict[str, Totals]:
     """What all billing periods of the account hold for each provider, most expensive first."""
     return _by_provider(UsageSummary.objects.filter(account=account))
+
+
+def all_time_calls(account: Account) -> int:
+    """How many calls of the account were ever recorded."""
+    return _recorded_calls(account, provider=None, period=None)
 
 
 # --- Rollups of all accounts: when calls happened ----------------------------------------------------

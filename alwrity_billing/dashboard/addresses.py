@@ -1,5 +1,6 @@
 """Links that stay in the account one has chosen: template tags, and their like for views."""
 
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from django import template
@@ -21,6 +22,12 @@ def page(context: template.Context, name: str, *captured: object, **query: objec
     """As `page_url`; below an error there is no request, and then no account."""
     request = context.get("request")
     return reverse(name, args=captured) if request is None else page_url(request, name, *captured, **query)
+
+
+@register.simple_tag(takes_context=True)
+def page_asking(context: template.Context, name: str, query: Mapping[str, object]) -> str:
+    """The page called `name` with a query that is put together elsewhere."""
+    return page_url(context["request"], name, **query)
 
 
 @register.simple_tag(takes_context=True)

@@ -49,6 +49,7 @@ class Stack:
     headline: str
     details: tuple[str, ...] = ()
     amounts: tuple[Decimal, ...]
+    is_marked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,7 @@ class Column:
     x: Decimal
     width: Decimal
     segments: tuple[Segment, ...]
+    is_marked: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +103,14 @@ class Chart:
     columns: tuple[Column, ...]
 
 
-def stacked_bars(stacks: Sequence[Stack], *, tones: Sequence[str]) -> Chart:
+def stacked_bars(stacks: Sequence[Stack], *, tones: Sequence[str], is_money: bool = True) -> Chart:
     """A chart of `stacks`, left to right, each piled up in the order of its amounts (0 or more).
 
-    `tones` names the colour of each series, in the same order.
+    `tones` names the colour of each series, in the same order. What is not money is counted: whole steps.
     """
     highest = max((sum(stack.amounts, start=ZERO) for stack in stacks), default=ZERO)
-    amounts = tick_amounts(highest)
-    labels = tick_labels(amounts)
+    amounts = tick_amounts(highest, is_money=is_money)
+    labels = tick_labels(amounts, sign="$" if is_money else "")
     ticks = tuple(
         Tick(y=_y(amount, top=amounts[-1]), amount=amount, label=label)
         for amount, label in zip(amounts, labels, strict=True)
@@ -125,24 +127,25 @@ def stacked_bars(stacks: Sequence[Stack], *, tones: Sequence[str]) -> Chart:
     )
 
 
-def tick_step(maximum: Decimal) -> Decimal:
-    """The smallest of 1, 2, 2.5 and 5 times a power of ten that reaches `maximum` (above 0) in four steps."""
-    wanted = maximum / INTERVALS
-    return next(
-        step for factor in NICE_FACTORS if (step := factor.scaleb(wanted.adjusted())) >= wanted
-    ).normalize()
+def tick_step(maximum: Decimal, *, is_money: bool = True) -> Decimal:
+    """The smallest of 1, 2, 2.5 and 5 times a power of ten that reaches `maximum` (above 0) in four steps;
+    of what is counted a whole number.
+    """
+    wanted = maximum / INTERVALS if is_money else max(maximum / INTERVALS, Decimal(1))
+    steps = (factor.scaleb(wanted.adjusted()) for factor in NICE_FACTORS)
+    return next(step for step in steps if step >= wanted and (is_money or step % 1 == 0)).normalize()
 
 
-def tick_amounts(maximum: Decimal) -> tuple[Decimal, ...]:
+def tick_amounts(maximum: Decimal, *, is_money: bool = True) -> tuple[Decimal, ...]:
     """Evenly spaced amounts from 0 to the first nice one that is not below `maximum`."""
     maximum = maximum or EMPTY_MAXIMUM
-    step = tick_step(maximum)
+    step = tick_step(maximum, is_money=is_money)
     steps = int((maximum / step).to_integral_value(rounding=ROUND_CEILING))
     return tuple(step * index for index in range(steps + 1))
 
 
-def tick_labels(amounts: Sequence[Decimal]) -> tuple[str, ...]:
-    """The amounts as dollars, all in one unit and with equally many places: "$0", "$2.50K", "$5.00K"."""
+def tick_labels(amounts: Sequence[Decimal], *, sign: str = "$") -> tuple[str, ...]:
+    """The amounts, all in one unit and with equally many places: "$0", "$2.50K", "$5.00K"."""
     top = amounts[-1]
     size, unit = next(
         (pair for pair in UNITS if top >= ABBREVIATED_FROM and top >= pair[0]), (Decimal(1), "")
@@ -150,10 +153,10 @@ def tick_labels(amounts: Sequence[Decimal]) -> tuple[str, ...]:
     scaled = [amount / size for amount in amounts]
     places = max(_places(amount) for amount in scaled)
     if places > MOST_PLACES:
-        return tuple(f"${amount.normalize():e}" if amount else "$0" for amount in scaled)
+        return tuple(f"{sign}{amount.normalize():e}" if amount else f"{sign}0" for amount in scaled)
     # One place reads as a slip of the pen: money has cents.
     shown = 2 if places == 1 and not unit else places
-    return tuple(f"${amount:,.{shown}f}{unit}" if amount else "$0" for amount in scaled)
+    return tuple(f"{sign}{amount:,.{shown}f}{unit}" if amount else f"{sign}0" for amount in scaled)
 
 
 def _places(amount: Decimal) -> int:
@@ -184,6 +187,7 @@ def _column(stack: Stack, *, index: int, count: int, top: Decimal, tones: Sequen
         x=(centre - width / 2).quantize(_HUNDREDTH),
         width=width.quantize(_HUNDREDTH),
         segments=_segments(stack.amounts, top=top, tones=tones),
+        is_marked=stack.is_marked,
     )
 
 

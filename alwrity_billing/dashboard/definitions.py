@@ -20,6 +20,22 @@ DEFINITIONS = {
             "Amounts are shown to the cent (below one, to two digits) unless “Exact amounts” is on."
         ),
     ),
+    "expected": Definition(
+        term="Expected at the end",
+        text=(
+            "What the billing period will have cost if you go on like this: what is spent, and for the days "
+            "left what your own weeks let expect. The range holds four results of five. Within the first "
+            "week it is the average so far, carried to the end."
+        ),
+    ),
+    "limits": Definition(
+        term="Limits",
+        text=(
+            "What your plan, your budget and our staff allow. Used is what is recorded; held is reserved for "
+            "calls that are under way, at the most they may need, and given back as soon as they end. All "
+            "limits hold side by side, so that the strictest decides."
+        ),
+    ),
     "calls": Definition(
         term="Calls",
         text="Calls to providers recorded in this billing period, failed ones included, each counted once.",
@@ -61,6 +77,30 @@ DEFINITIONS = {
         ),
     ),
     "share": Definition(term="Share", text="The row’s part of the billing period’s cost."),
+}
+
+USAGE = {
+    "range": Definition(
+        term="When",
+        text=(
+            "Calls count at the time they happened, in UTC, whenever they were recorded. A range includes "
+            "the hour or day that is still running."
+        ),
+    ),
+    "before": Definition(
+        term="Change",
+        text=(
+            "More or less cost than in the range of the same length just before, in percent. While a day or "
+            "month is still running it is compared with a whole one."
+        ),
+    ),
+    "no_key": Definition(
+        term="No team, no project …",
+        text=(
+            "Calls whose sender did not say. Team, project and department are tags of an event, the member "
+            "is its end user."
+        ),
+    ),
 }
 
 BILLING = {

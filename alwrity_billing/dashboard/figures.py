@@ -83,6 +83,16 @@ def percent(share: Decimal) -> str:
 
 
 @register.filter
+def change(share: Decimal | None) -> str:
+    """A change in percent with its sign: "+12.5%", "−3.0%", "0%"; a dash where nothing was before."""
+    if share is None:
+        return "–"
+    if not share:
+        return "0%"
+    return f"{MINUS if share < 0 else '+'}{abs(share):,.1f}%"
+
+
+@register.filter
 def seconds(duration_s: Decimal) -> str:
     """A duration for people: milliseconds below one second, two decimals of a second above."""
     if duration_s < 1:

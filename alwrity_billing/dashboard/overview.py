@@ -1,25 +1,27 @@
-"""What the usage page shows of one account, gathered from `usage.queries` and ready to be laid out."""
+"""What the overview shows of one account, gathered from `usage.queries` and ready to be laid out."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from alwrity_billing.dashboard.charts import Chart, Stack, stacked_bars
-from alwrity_billing.dashboard.figures import usd
-from usage import analytics, queries
-from usage.analytics import Dimension, GroupedSlice, Selection
+from alerts import inbox
+from alerts.models import UsageAlert
+from alwrity_billing.dashboard.alert_cards import Card, card_of
+from alwrity_billing.dashboard.limit_bars import LimitBars, bars_of
+from alwrity_billing.dashboard.series import Drawing, drawing_of
+from alwrity_billing.dashboard.spending import Spending, spending_of
+from usage import analytics, browsing, limits, queries
+from usage.analytics import Dimension, Selection
 from usage.core.money import ZERO
 from usage.models import Account, APIUsageLog, BillingPeriod
 from usage.providers import name_of
-from usage.queries import NOTHING, Totals
+from usage.queries import Totals
 
 DAYS = 30
-# More colours than these cannot be told apart; what is left shares the last one.
-TONES = ("1", "2", "3", "4", "5", "6")
-REST_TONE = "rest"
 MOST_MODELS = 12
 RECENT_CALLS = 10
+OPEN_ALERTS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,54 +36,21 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
-    """One colour of the chart: whom it stands for, and what that adds up to."""
-
-    tone: str
-    name: str
-    providers: tuple[str, ...]
-    cost: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
-    """One UTC day: the cost of each series, in their order, and of all."""
-
-    day: date
-    amounts: tuple[Decimal, ...]
-    cost: Decimal
-    calls: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Daily:
-    """Cost per day of the last DAYS days, oldest first, as a chart and as its numbers."""
-
-    chart: Chart
-    series: tuple[Series, ...]
-    days: tuple[Day, ...]
-    cost: Decimal
-    calls: int
-    peak: Day
-
-    @property
-    def average(self) -> Decimal:
-        """USD per day, idle days and the running one included."""
-        return self.cost / len(self.days)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """The page. `period` is None while none is open; `earlier` holds what the period bills from before it."""
 
     period: BillingPeriod | None
     totals: Totals
+    spending: Spending
+    limits: LimitBars
+    alerts: Sequence[Card]
     providers: tuple[Line, ...]
     models: tuple[Line, ...]
     earlier: Line | None
-    daily: Daily
+    daily: Drawing
     recent: Sequence[APIUsageLog]
     recorded_calls: int
+    version: str
 
     @property
     def last_day(self) -> date | None:
@@ -91,69 +60,58 @@ class Overview:
 
 def overview_of(account: Account, *, at: datetime) -> Overview:
     """The account's usage as of `at`: the billing period open then, and the last DAYS UTC days with today."""
-    period = queries.period_at(account, at=at)
-    by_provider = queries.period_by_provider(account, period=period) if period else {}
+    period, projected = queries.projected_period(account, at=at)
+    by_provider, recorded_calls = queries.period_within_all_time(account, period=period)
     by_model = _models_of(account, period=period)
     totals = queries.sum_of(by_provider.values())
     daily = daily_of(account, at=at)
-    tones = {provider: series.tone for series in daily.series for provider in series.providers}
-    newest = queries.log_rows(account, limit=RECENT_CALLS, offset=0)
+    states = limits.states(account, at=at)
+    alerts = inbox.page_of(account, limit=OPEN_ALERTS, show=inbox.Show.OPEN).alerts
     return Overview(
         period=period,
         totals=totals,
+        spending=spending_of(totals.cost, projected=projected, states=states),
+        limits=bars_of(states),
+        alerts=[card_of(alert) for alert in alerts],
         providers=tuple(
             Line(
                 name=name_of(provider),
                 totals=part,
                 share=_share(part, of=totals),
-                tone=tones.get(provider, ""),
+                tone=daily.tones.get(provider, ""),
             )
             for provider, part in by_provider.items()
         ),
         models=model_lines(by_model, of=totals),
         earlier=_earlier(totals, listed=by_model),
         daily=daily,
-        recent=newest.rows,
-        recorded_calls=newest.total_count,
+        recent=browsing.newest(account, limit=RECENT_CALLS),
+        recorded_calls=recorded_calls,
+        version=version_of(recorded_calls, alerts),
     )
 
 
-def daily_of(account: Account, *, at: datetime) -> Daily:
+def current_version(account: Account) -> str:
+    """The `version` that the account's overview would have now, at the cost of two small queries."""
+    alerts = inbox.page_of(account, limit=OPEN_ALERTS, show=inbox.Show.OPEN).alerts
+    return version_of(queries.all_time_calls(account), alerts)
+
+
+def version_of(recorded_calls: int, alerts: Sequence[UsageAlert]) -> str:
+    """What differs whenever something was recorded, or an alert came or went."""
+    return ".".join(map(str, (recorded_calls, *(alert.pk for alert in alerts))))
+
+
+def daily_of(account: Account, *, at: datetime) -> Drawing:
     """Cost per UTC day and provider of the DAYS days that end with the one holding `at`."""
     midnight = queries.start_of(at, interval="day")
     selection = Selection(
         account=account, start=midnight - timedelta(days=DAYS - 1), end=midnight + timedelta(days=1)
     )
     slices = analytics.grouped_over_time(selection, interval="day", by=Dimension.PROVIDER)
-    series = series_of(slices)
-    days = tuple(_day(piece, series=series) for piece in slices)
-    return Daily(
-        chart=stacked_bars([_stack(day, series=series) for day in days], tones=[one.tone for one in series]),
-        series=series,
-        days=days,
-        cost=sum((day.cost for day in days), start=ZERO),
-        calls=sum(day.calls for day in days),
-        peak=max(days, key=lambda day: day.cost),
+    return drawing_of(
+        slices, interval="day", name=name_of, rest=lambda providers: f"{providers} other providers"
     )
-
-
-def series_of(slices: Iterable[GroupedSlice]) -> tuple[Series, ...]:
-    """A series for each of the most expensive providers, as many as there are tones; the rest share one."""
-    costs: dict[str, Decimal] = {}
-    for piece in slices:
-        for provider, totals in piece.groups.items():
-            costs[provider] = costs.get(provider, ZERO) + totals.cost
-    ranked = sorted(costs, key=lambda provider: (-costs[provider], provider))
-    series = [
-        Series(tone=tone, name=name_of(provider), providers=(provider,), cost=costs[provider])
-        for tone, provider in zip(TONES, ranked, strict=False)
-    ]
-    rest = tuple(ranked[len(TONES) :])
-    if rest:
-        name = f"{len(rest)} other providers" if len(rest) > 1 else name_of(rest[0])
-        cost = sum((costs[provider] for provider in rest), start=ZERO)
-        series.append(Series(tone=REST_TONE, name=name, providers=rest, cost=cost))
-    return tuple(series)
 
 
 def model_lines(groups: Sequence[queries.Group], *, of: Totals) -> tuple[Line, ...]:
@@ -193,23 +151,3 @@ def _earlier(totals: Totals, *, listed: Iterable[queries.Group]) -> Line | None:
 
 def _share(part: Totals, *, of: Totals) -> Decimal:
     return 100 * part.cost / of.cost if of.cost else ZERO
-
-
-def _day(piece: GroupedSlice, *, series: Sequence[Series]) -> Day:
-    amounts = tuple(
-        sum((piece.groups.get(provider, NOTHING).cost for provider in one.providers), start=ZERO)
-        for one in series
-    )
-    totals = piece.totals
-    return Day(day=piece.start.date(), amounts=amounts, cost=totals.cost, calls=totals.calls)
-
-
-def _stack(day: Day, *, series: Sequence[Series]) -> Stack:
-    return Stack(
-        label=f"{day.day.day} {day.day:%b}",
-        headline=f"{day.day:%a} {day.day.day} {day.day:%b}: {usd(day.cost)}, {day.calls:,} calls",
-        details=tuple(
-            f"{one.name} {usd(amount)}" for one, amount in zip(series, day.amounts, strict=True) if amount
-        ),
-        amounts=day.amounts,
-    )

@@ -12,6 +12,7 @@ from alwrity_billing.dashboard import (
     billing_views,
     email_links,
     plan_views,
+    usage_views,
     views,
 )
 from alwrity_billing.dashboard.signing_up import sign_up
@@ -21,6 +22,8 @@ ID = "[0-9]{1,18}"
 # The templates stand in a folder of their own: the admin shares the names under registration/.
 urlpatterns = [
     path("", views.overview, name="overview"),
+    path("overview/now/", views.overview_now, name="overview_now"),
+    path("usage/", usage_views.usage, name="usage"),
     path("accounts/", views.choose_account, name="choose_account"),
     path("billing/", billing_views.billing, name="billing"),
     path("billing/invoices/<str:number>/", billing_views.invoice, name="invoice"),

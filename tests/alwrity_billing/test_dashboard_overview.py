@@ -107,10 +107,10 @@ def test_the_chart_has_thirty_utc_days_that_end_today(acme: Account) -> None:
     a_rollup(acme, hour=datetime(2026, 2, 13, 23, tzinfo=UTC), cost="100")
     a_rollup(acme, hour=NOW + timedelta(hours=1), model="o3", cost="2")
     daily = of(acme).daily
-    assert [daily.days[0].day, daily.days[-1].day] == [date(2026, 2, 14), date(2026, 3, 15)]
-    assert len(daily.days) == len(daily.chart.columns) == 30
-    assert (daily.cost, daily.average) == (Decimal(3), Decimal("0.1"))
-    assert daily.peak.day == date(2026, 3, 15)
+    assert [daily.slots[0].label, daily.slots[-1].label] == ["14 Feb", "15 Mar"]
+    assert len(daily.slots) == len(daily.chart.columns) == 30
+    assert (daily.amount, daily.average) == (Decimal(3), Decimal("0.1"))
+    assert daily.peak.label == "15 Mar"
 
 
 def test_seven_providers_have_seven_colours_and_their_own_names(acme: Account) -> None:
@@ -127,8 +127,8 @@ def test_the_smallest_of_many_providers_share_the_last_colour(acme: Account) -> 
     daily = of(acme).daily
     rest = daily.series[-1]
     # The three cheapest: 4 + 3 + 2.
-    assert (rest.name, rest.providers, rest.cost) == ("3 other providers", ("p6", "p7", "p8"), Decimal(9))
-    assert daily.days[-1].amounts == tuple(map(Decimal, (10, 9, 8, 7, 6, 5, 9)))
+    assert (rest.name, rest.keys, rest.amount) == ("3 other providers", ("p6", "p7", "p8"), Decimal(9))
+    assert daily.slots[-1].amounts == tuple(map(Decimal, (10, 9, 8, 7, 6, 5, 9)))
 
 
 def test_the_newest_ten_calls_are_shown(acme: Account) -> None:
