@@ -147,10 +147,10 @@ def period_within_all_time(
     account: Account, *, period: BillingPeriod | None
 ) -> tuple[dict[str, Totals], int]:
     """As `period_by_provider`, nothing without a period; and how many calls were ever recorded."""
-    sums = {f"sum_{name}": Sum(name, filter=Q(billing_period=period)) for name in _COLUMNS}
+    sums: dict[str, Any] = {f"sum_{name}": Sum(name, filter=Q(billing_period=period)) for name in _COLUMNS}
+    sums["ever"] = Sum("calls")
     providers = UsageSummary.objects.filter(account=account).values("provider")
-    summed: QuerySet[Any, dict[str, Any]] = providers.annotate(ever=Sum("calls"), **sums)
-    rows = list(summed.order_by("provider"))
+    rows = list(_summed(providers, sums).order_by("provider"))
     used = [row for row in rows if row["sum_calls"] is not None] if period else []
     used.sort(key=lambda row: (-row["sum_cost"], -row["sum_calls"]))
     return {row["provider"]: _totals(row) for row in used}, sum(row["ever"] for row in rows)
@@ -296,8 +296,8 @@ def sum_of(parts: Iterable[Totals]) -> Totals:
     return sum(parts, start=NOTHING)
 
 
-def _summed(rows: QuerySet[Any, Any]) -> QuerySet[Any, dict[str, Any]]:
-    summed: QuerySet[Any, dict[str, Any]] = rows.annotate(**_SUMS)
+def _summed(rows: QuerySet[Any, Any], sums: Mapping[str, Any] = _SUMS) -> QuerySet[Any, dict[str, Any]]:
+    summed: QuerySet[Any, dict[str, Any]] = rows.annotate(**sums)
     return summed
 
 
