@@ -18,6 +18,8 @@ import msgspec
 import uuid_utils
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from usage import decisions, estimation, periods
 from usage.core.errors import (
@@ -30,7 +32,7 @@ from usage.core.errors import (
 )
 from usage.core.money import format_amount
 from usage.decisions import Priced, Touched
-from usage.models import Account, Authorization, AuthorizationState
+from usage.models import Account, Authorization, AuthorizationState, BillingPeriod
 from usage.operations import MAX_OPERATIONS, Authorized, Decision, Held, Operation
 from usage.pricebook import current_book, remembered_book
 
@@ -65,6 +67,17 @@ class Answer:
     created_at: datetime
     expires_at: datetime
     period_end: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """An authorization as it was granted: the worst case that was held, of each measure that it needed, and
+    the decision, which is kept only where the request came with an idempotency key.
+    """
+
+    authorization: Authorization
+    held: dict[str, str]
+    decision: Decision | None
 
 
 def authorize(
@@ -110,6 +123,28 @@ def preflight(operations: Sequence[Operation], *, customer: str, at: datetime) -
         answer = _ask(operations, customer=customer, at=at, lifetime=settings.AUTHORIZATION_LIFETIME, key="")
         transaction.set_rollback(True)
     return _decision(answer)
+
+
+def granted(account_id: int, reference: str) -> Granted | None:
+    """What the account was granted under the id `reference`; None for none of its own, or one forgotten."""
+    try:
+        pk = UUID(reference)
+    except ValueError:
+        return None
+    # As text, since amounts would pass through a binary fraction otherwise.
+    with_texts = Authorization.objects.annotate(
+        operations_text=Cast("operations", TextField()), decided_text=Cast("decided", TextField())
+    )
+    found = with_texts.filter(pk=pk, account=account_id).first()
+    if found is None:
+        return None
+    operations = _read_operations.decode(found.operations_text)
+    decision = None
+    if found.decided_text is not None:
+        limits = _read_limits.decode(found.decided_text)
+        standings = decisions.standings(limits, at=found.created_at, period_end=_period_end(found))
+        decision = decisions.decide(standings, operations, at=found.created_at)
+    return Granted(authorization=found, held=_amounts(operations), decision=decision)
 
 
 def extend(authorization: Authorization, *, expires_in: timedelta, at: datetime) -> Authorization:
@@ -267,6 +302,16 @@ def _decision(answer: Answer) -> Decision:
         _read_limits.decode(answer.limits), at=answer.created_at, period_end=answer.period_end
     )
     return decisions.decide(found, _read_operations.decode(answer.operations), at=answer.created_at)
+
+
+def _period_end(authorization: Authorization) -> datetime | None:
+    """Where the billing period ends in which it was granted."""
+    periods_then = BillingPeriod.objects.filter(
+        account=authorization.account_id,
+        period_start__lte=authorization.created_at,
+        period_end__gt=authorization.created_at,
+    )
+    return periods_then.values_list("period_end", flat=True).first()
 
 
 def _amounts(operations: Sequence[Priced]) -> dict[str, str]:

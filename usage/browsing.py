@@ -18,7 +18,20 @@ from usage.settlement import SOURCE
 
 MAX_LOOKED_THROUGH = 20_000
 MAX_SOURCES = 1_000
+# How many days people look through at once, usually and at most.
+DEFAULT_DAYS = 31
+MAX_DAYS = 366
 FAILED_FROM = 400
+# The fields of a question that one column answers.
+COLUMNS = {
+    "provider": "provider",
+    "request_type": "request_type",
+    "endpoint": "endpoint",
+    "team": "team",
+    "project": "project",
+    "department": "department",
+    "member": "end_user",
+}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 LARGEST_ID = 2**63 - 1
@@ -85,7 +98,8 @@ class Question:
     """Which calls to look for: those of `account` that happened in [start, end), beyond `before` when given.
 
     What is left empty does not pick. `model` is its name in the price book or as sent, `failed` a status of
-    400 or above, `name` the id of an event or of an authorization; all of them are matched exactly.
+    400 or above, `name` the id of an event or of an authorization, `member` the end user; all of them are
+    matched exactly.
     """
 
     account: Account
@@ -95,13 +109,19 @@ class Question:
     provider: str = ""
     model: str = ""
     request_type: str = ""
+    endpoint: str = ""
+    team: str = ""
+    project: str = ""
+    department: str = ""
+    member: str = ""
     failed: bool | None = None
     name: str = ""
 
     @property
     def picks(self) -> bool:
         """Whether some calls of the range are left out."""
-        return bool(self.provider or self.model or self.request_type or self.name or self.failed is not None)
+        texts = (self.model, self.name, *(getattr(self, field) for field in COLUMNS))
+        return any(texts) or self.failed is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,13 +186,10 @@ def _picked(question: Question) -> Q:
 
 
 def _filters(question: Question) -> Q:
-    asked = Q()
-    if question.provider:
-        asked &= Q(provider=question.provider)
+    values = {column: getattr(question, field) for field, column in COLUMNS.items()}
+    asked = Q(**{column: value for column, value in values.items() if value})
     if question.model:
         asked &= Q(model=question.model) | Q(model_used=question.model)
-    if question.request_type:
-        asked &= Q(request_type=question.request_type)
     if question.failed is not None:
         failed = Q(status_code__gte=FAILED_FROM)
         asked &= failed if question.failed else ~failed

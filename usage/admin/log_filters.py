@@ -17,12 +17,10 @@ from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.contrib.filters.forms import AutocompleteDropdownForm
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget
 
-from usage.browsing import LARGEST_ID
+from usage.browsing import DEFAULT_DAYS, LARGEST_ID, MAX_DAYS
 from usage.models import Account
 from usage.providers import PROVIDERS
 
-DEFAULT_DAYS = 31
-MAX_DAYS = 366
 LAST_DAYS = {1: "Last 24 hours", 7: "Last 7 days", DEFAULT_DAYS: "Last 31 days", 92: "Last 92 days"}
 DAY = timedelta(days=1)
 BEFORE = "before"
