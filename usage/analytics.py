@@ -79,7 +79,8 @@ MOST_GROUPS = 1_000
 # How far back hours are compared with days: today and yesterday, a week, and beyond what can be sent late.
 LOOKS_BACK = (1, 7, 36)
 
-_KEYS = {
+# What a key is, as SQL over the columns of a rollup.
+KEYS = {
     **{dimension: dimension.value for dimension in Dimension},
     Dimension.MODEL: "concat_ws('/', provider, NULLIF(model, ''))",
     Dimension.MEMBER: "end_user",
@@ -91,7 +92,8 @@ _SLOTS = {
     "day": "date_trunc(%(interval)s, day::timestamp) AT TIME ZONE 'UTC'",
     "hour": "date_trunc(%(interval)s, hour, 'UTC')",
 }
-_SUMS = ", ".join(f"{expression} AS {name}" for name, expression in SUMS_OF_TOTALS.items())
+# The columns that `totals_of` reads.
+SUMS = ", ".join(f"{expression} AS {name}" for name, expression in SUMS_OF_TOTALS.items())
 
 
 def _lead(since: str) -> str:
@@ -139,24 +141,24 @@ _PARTS = (
 
 def totals(selection: Selection) -> Totals:
     """Everything selected, together."""
-    (sums,) = _read(selection, f"SELECT {_SUMS} FROM part")
-    return _totals(sums)
+    (sums,) = _read(selection, f"SELECT {SUMS} FROM part")
+    return totals_of(sums)
 
 
 def grouped(selection: Selection, *, by: Dimension, at_most: int = MOST_GROUPS) -> Breakdown:
     """What is selected by `by`; keys beyond the `at_most` most expensive together."""
     rows = _read(
         selection,
-        f"""SELECT CASE WHEN place <= %(at_most)s THEN key END AS shown, count(*), {_SUMS}
+        f"""SELECT CASE WHEN place <= %(at_most)s THEN key END AS shown, count(*), {SUMS}
             FROM (
                 SELECT *, row_number() OVER (ORDER BY cost DESC, calls DESC, key) AS place
-                FROM (SELECT {_KEYS[by]} AS key, {_SUMS} FROM part GROUP BY 1) AS keys
+                FROM (SELECT {KEYS[by]} AS key, {SUMS} FROM part GROUP BY 1) AS keys
             ) AS ranked
             GROUP BY 1, CASE WHEN place <= %(at_most)s THEN place END ORDER BY min(place)""",
         at_most=at_most,
     )
-    groups = [Group(key=key, totals=_totals(sums)) for key, _, *sums in rows if key is not None]
-    others = next(((_totals(sums), count) for key, count, *sums in rows if key is None), (NOTHING, 0))
+    groups = [Group(key=key, totals=totals_of(sums)) for key, _, *sums in rows if key is not None]
+    others = next(((totals_of(sums), count) for key, count, *sums in rows if key is None), (NOTHING, 0))
     return Breakdown(groups=groups, others=others[0], others_count=others[1])
 
 
@@ -166,9 +168,9 @@ def over_time(selection: Selection, *, interval: Interval) -> list[Slice]:
     The first and the last slice cover only their part of the selection.
     """
     found = {
-        start: _totals(sums)
+        start: totals_of(sums)
         for start, *sums in _read(
-            selection, f"SELECT slot, {_SUMS} FROM part GROUP BY slot", interval=interval
+            selection, f"SELECT slot, {SUMS} FROM part GROUP BY slot", interval=interval
         )
     }
     return [Slice(start=at, totals=found.get(at, NOTHING)) for at in _starts(selection, interval)]
@@ -180,13 +182,13 @@ def grouped_over_time(
     """As `over_time`, each slice by `by`; keys beyond the `at_most` most expensive of all slices together."""
     rows = _read(
         selection,
-        f"""SELECT slot, CASE WHEN place <= %(at_most)s THEN key END AS shown, {_SUMS}
+        f"""SELECT slot, CASE WHEN place <= %(at_most)s THEN key END AS shown, {SUMS}
             FROM (
                 SELECT *, dense_rank() OVER (ORDER BY all_cost DESC, all_calls DESC, key) AS place
                 FROM (
                     SELECT *, sum(cost) OVER (PARTITION BY key) AS all_cost,
                            sum(calls) OVER (PARTITION BY key) AS all_calls
-                    FROM (SELECT slot, {_KEYS[by]} AS key, {_SUMS} FROM part GROUP BY 1, 2) AS keys
+                    FROM (SELECT slot, {KEYS[by]} AS key, {SUMS} FROM part GROUP BY 1, 2) AS keys
                 ) AS weighed
             ) AS ranked
             GROUP BY 1, 2 ORDER BY slot, cost DESC, shown""",
@@ -197,9 +199,9 @@ def grouped_over_time(
     others: dict[datetime, Totals] = {}
     for start, key, *sums in rows:
         if key is None:
-            others[start] = _totals(sums)
+            others[start] = totals_of(sums)
         else:
-            groups.setdefault(start, {})[key] = _totals(sums)
+            groups.setdefault(start, {})[key] = totals_of(sums)
     return [
         GroupedSlice(start=at, groups=groups.get(at, {}), others=others.get(at, NOTHING))
         for at in _starts(selection, interval)
@@ -210,10 +212,12 @@ def _starts(selection: Selection, interval: Interval) -> Iterable[datetime]:
     return queries.starts(start=selection.start, end=selection.end, interval=interval)
 
 
-def _read(
-    selection: Selection, select: str, *, interval: Interval = "month", **more: int
-) -> list[tuple[Any, ...]]:
-    """The rows of `select`, which reads `part`: rollups of every size, `slot` the start of their interval."""
+def statement(
+    selection: Selection, select: str, *, interval: Interval, **more: int
+) -> tuple[str, dict[str, Any]]:
+    """`select` and its parameters. It reads `part`: rollups of every size, `slot` the start of their
+    interval, which together hold what is selected once.
+    """
     picks, picked = _picks(selection.only)
     parts = " UNION ALL ".join(
         f"SELECT {_READ_COLUMNS}, {_SLOTS[unit]} AS slot FROM {table} "
@@ -221,10 +225,19 @@ def _read(
         for table, unit, start, end in _PARTS
     )
     parameters = {"account": selection.account.pk, "interval": interval, **picked, **more}
+    return f"{COMPLETE}, part AS ({parts}) {select}", {**parameters, **_bounds(selection, interval)}
+
+
+def totals_of(sums: Sequence[Any]) -> Totals:
+    """The totals that a row's SUMS are; a sum over no rows is NULL."""
+    return Totals(**{name: total for name, total in zip(MEASURES, sums, strict=True) if total is not None})
+
+
+def _read(
+    selection: Selection, select: str, *, interval: Interval = "month", **more: int
+) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"{COMPLETE}, part AS ({parts}) {select}", {**parameters, **_bounds(selection, interval)}
-        )
+        cursor.execute(*statement(selection, select, interval=interval, **more))
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
 
@@ -273,8 +286,3 @@ def _picks(only: Mapping[Dimension, str]) -> tuple[str, dict[str, str]]:
         wanted["provider"] = provider if wanted.get("provider", provider) == provider else "\n"
     conditions = "".join(f" AND {column} = %(only_{column})s" for column in wanted)
     return conditions, {f"only_{column}": value for column, value in wanted.items()}
-
-
-def _totals(sums: Sequence[Any]) -> Totals:
-    # A sum over no rows is NULL.
-    return Totals(**{name: total for name, total in zip(MEASURES, sums, strict=True) if total is not None})

@@ -5,8 +5,8 @@ primary key), so no page is deeper than another and nothing is counted. A page t
 through MAX_LOOKED_THROUGH of them at most; then it ends, however few it found, and the next one goes on.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection
@@ -97,7 +97,8 @@ class Place:
 class Question:
     """Which calls to look for: those of `account` that happened in [start, end), beyond `before` when given.
 
-    What is left empty does not pick. `model` is its name in the price book or as sent, `failed` a status of
+    What is left empty does not pick; of the fields named in `untold` (some of COLUMNS) only calls that say
+    nothing are found. `model` is its name in the price book or as sent, `failed` a status of
     400 or above, `name` the id of an event or of an authorization, `member` the end user; all of them are
     matched exactly.
     """
@@ -114,6 +115,7 @@ class Question:
     project: str = ""
     department: str = ""
     member: str = ""
+    untold: frozenset[str] = frozenset()
     failed: bool | None = None
     name: str = ""
 
@@ -121,7 +123,7 @@ class Question:
     def picks(self) -> bool:
         """Whether some calls of the range are left out."""
         texts = (self.model, self.name, *(getattr(self, field) for field in COLUMNS))
-        return any(texts) or self.failed is not None
+        return any(texts) or bool(self.untold) or self.failed is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +159,19 @@ def newest(account: Account, *, limit: int) -> list[APIUsageLog]:
     return list(APIUsageLog.objects.filter(account=account).order_by("-occurred_at", "-id")[:limit])
 
 
+def every(question: Question, *, at_once: int) -> Iterator[APIUsageLog]:
+    """All calls that `question` asks for, page by page: no more than `at_once` of them are in memory, and
+    no transaction stays open however slowly they are taken.
+    """
+    while True:
+        found = page(question, limit=at_once)
+        yield from found.rows
+        if found.older is None:
+            return
+        question = replace(question, before=found.older)
+        del found
+
+
 def row(account_id: int, place: Place) -> APIUsageLog | None:
     """The call of the account at that place, or None."""
     return APIUsageLog.objects.filter(
@@ -187,7 +202,8 @@ def _picked(question: Question) -> Q:
 
 def _filters(question: Question) -> Q:
     values = {column: getattr(question, field) for field, column in COLUMNS.items()}
-    asked = Q(**{column: value for column, value in values.items() if value})
+    untold = {COLUMNS[field]: "" for field in question.untold}
+    asked = Q(**{column: value for column, value in values.items() if value}, **untold)
     if question.model:
         asked &= Q(model=question.model) | Q(model_used=question.model)
     if question.failed is not None:

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
-
 from usage.core.money import ZERO, format_amount
 from usage.core.rating import BATCH_REQUEST_TYPES, Price, Quantities, rate
 from usage.models import APIProviderPricing, BillingPeriod
 from usage.pricebook import price_of
+from usage.streaming import rows_of
 
-ROWS_AT_A_TIME = 2_000
 LOCAL = "local"
 
 ROWS = f"""
@@ -63,25 +61,18 @@ def discrepancies(period: BillingPeriod) -> Iterator[Discrepancy]:
         "end": period.period_end,
     }
     prices: dict[int, Price | None] = {}
-    for row in _streamed(ROWS, parameters):
+    for row in rows_of(ROWS, parameters):
         log_id, source, event_id, *rest = row
         why = _wrong(rest, prices)
         if why:
             yield Discrepancy(log_id=log_id, source=source, event_id=event_id, why=why)
-    for log_id, source, event_id, cost in _streamed(MISSING, parameters):
+    for log_id, source, event_id, cost in rows_of(MISSING, parameters):
         yield Discrepancy(
             log_id=log_id,
             source=source,
             event_id=event_id,
             why=f"recorded with a cost of {format_amount(cost)}, but not in the period's log any more",
         )
-
-
-def _streamed(statement: str, parameters: dict[str, Any]) -> Iterator[Sequence[Any]]:
-    with connection.chunked_cursor() as cursor:
-        cursor.execute(statement, parameters)
-        while rows := cursor.fetchmany(ROWS_AT_A_TIME):
-            yield from rows
 
 
 def _wrong(row: Sequence[Any], prices: dict[int, Price | None]) -> str:

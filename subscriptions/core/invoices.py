@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from subscriptions.core.proration import SMALLEST
 from subscriptions.core.terms import Term
+from usage.core.main_units import main_quantity
 from usage.core.money import ZERO, format_amount, to_cents
 from usage.core.period_usage import UsageGroup
 from usage.core.repricing import sum_exactly
@@ -157,7 +158,7 @@ def allows(before: InvoiceState, after: InvoiceState) -> bool:
 
 
 def _line_of(group: UsageGroup, *, term: Term, version_id: int) -> Line:
-    unit, quantity = _main_quantity(group)
+    unit, quantity = main_quantity(group.quantities, calls=group.calls)
     calls = f"{group.calls:,} call{'' if group.calls == 1 else 's'}"
     name = f"{group.model} ({group.provider})" if group.model else group.provider
     late = ", recorded late" if group.late else ""
@@ -189,23 +190,3 @@ def _unpriced(group: UsageGroup) -> str:
     if group.price_id or not group.evidence:
         return ""
     return ", at the cost reported" if group.cost else ", nothing to pay"
-
-
-# What a line counts, first of those that were consumed; calls where nothing else was.
-MAIN_UNITS = (
-    ("token", ("input_tokens", "output_tokens")),
-    ("image", ("images",)),
-    ("page", ("pages",)),
-    ("search", ("searches",)),
-    ("second", ("seconds",)),
-    ("character", ("characters",)),
-    ("request", ("requests",)),
-)
-
-
-def _main_quantity(group: UsageGroup) -> tuple[str, Decimal]:
-    for unit, names in MAIN_UNITS:
-        counted = sum((Decimal(group.quantities.get(name, 0)) for name in names), ZERO)
-        if counted:
-            return unit, counted
-    return "call", Decimal(group.calls)

@@ -85,6 +85,7 @@ def test_another_accounts_calls_are_not_seen(march: BillingPeriod) -> None:
         ({"department": "sales"}, ["search"]),
         ({"member": "u-7"}, ["search"]),
         ({"member": "u-7", "team": "other"}, []),
+        ({"untold": frozenset({"team", "member"})}, ["chat"]),
         ({"failed": True}, ["search"]),
         ({"failed": False}, ["chat"]),
         ({"failed": False, "provider": "tavily"}, []),
