@@ -20,11 +20,12 @@ from subscriptions.models import (
     CreditNote,
     InvoiceEvent,
     InvoiceLine,
+    LineKindChoices,
     Payment,
 )
 from subscriptions.queries import MAX_OFFSET
 from usage.core.errors import NotFound
-from usage.models import Account
+from usage.models import Account, APIUsageLog, BillingPeriod
 
 LARGEST_ID = 2**63 - 1
 
@@ -88,6 +89,22 @@ def invoice_of(account: Account, reference: str) -> BillingHistory:
     if invoice is None:
         raise NotFound("There is no such invoice.", code="invoice_unknown")
     return invoice
+
+
+def line_billing(call: APIUsageLog, period: BillingPeriod) -> InvoiceLine | None:
+    """The line that bills `call`, of the invoice that `period` (the call's) was closed with; None while there
+    is no such invoice with a number.
+    """
+    late = call.occurred_at < period.period_start
+    lines = InvoiceLine.objects.filter(
+        invoice__billing_period=period,
+        invoice__number__isnull=False,
+        kind=LineKindChoices.LATE_USAGE if late else LineKindChoices.USAGE,
+        provider=call.provider,
+        model=call.model,
+        price=call.price_id,
+    )
+    return lines.select_related("invoice__collection").first()
 
 
 def payment_url(invoice: BillingHistory) -> str:

@@ -149,3 +149,59 @@ BILLING = {
         ),
     ),
 }
+
+CALLS = {
+    "cost": Definition(
+        term="Cost",
+        text=(
+            "What the call cost in US dollars, to the last digit: what it consumed at the price valid when "
+            "it happened, and the surcharge of your plan where there is one."
+        ),
+    ),
+    "recorded": Definition(
+        term="Recorded",
+        text=(
+            "When we learned of the call. It chooses the billing period, so that a call reported late is "
+            "billed in the period then open; when it happened chooses its price."
+        ),
+    ),
+    "price": Definition(
+        term="Price",
+        text=(
+            "The row of the price book that rated the call: prices for one unit, valid from a moment until "
+            "the next row of the same model. Rows are never changed."
+        ),
+    ),
+    "surcharge": Definition(
+        term="Surcharge",
+        text="What your plan adds for calls of this request type, beside what the provider charges.",
+    ),
+    "own_key": Definition(
+        term="List cost",
+        text=(
+            "What the call was worth. Your own provider key paid for it, so that it is metered and not "
+            "billed."
+        ),
+    ),
+    "held": Definition(
+        term="Held",
+        text=(
+            "The most the call could consume, set aside before it was made, so that no limit could be "
+            "overrun meanwhile. What was not used returned when the call was settled."
+        ),
+    ),
+    "overrun": Definition(
+        term="Overrun",
+        text=(
+            "A call consumed more than was held for it, or came when nothing was held any more. It is "
+            "recorded and billed all the same."
+        ),
+    ),
+    "event": Definition(
+        term="Event",
+        text=(
+            "The source and id under which the call was reported. Reported again under them, it is not "
+            "counted again."
+        ),
+    ),
+}

@@ -65,6 +65,12 @@ def billed_exactly(amount: Decimal) -> str:
 
 
 @register.filter
+def plain(number: Decimal) -> str:
+    """Every digit and no sign of a currency, for the price of one unit: "0.0000025"."""
+    return format_amount(number)
+
+
+@register.filter
 def count(number: int | None) -> str:
     """A whole number with thousands separators; a dash for a quantity the call did not have."""
     return "–" if number is None else f"{number:,}"

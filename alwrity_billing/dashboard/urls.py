@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth import views as auth_views
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
 from alwrity_billing.dashboard import (
     alert_channels,
@@ -24,6 +24,7 @@ urlpatterns = [
     path("", views.overview, name="overview"),
     path("overview/now/", views.overview_now, name="overview_now"),
     path("usage/", usage_views.usage, name="usage"),
+    path("usage/", include("alwrity_billing.dashboard.calls_urls")),
     path("accounts/", views.choose_account, name="choose_account"),
     path("billing/", billing_views.billing, name="billing"),
     path("billing/invoices/<str:number>/", billing_views.invoice, name="invoice"),

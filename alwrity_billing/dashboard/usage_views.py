@@ -29,6 +29,7 @@ def usage(request: HttpRequest, visit: Visit) -> HttpResponse:
         range=shown, by=by, only=_only(asked), quantity=quantity, compares=asked.get("compare") == "1"
     )
     days = (shown.end - shown.start).days
+    dates = {"from": str(shown.first_day), "to": str(shown.last_day)}
     context = {
         **visit.frame(),
         "page": answer(visit.account, question),
@@ -39,12 +40,12 @@ def usage(request: HttpRequest, visit: Visit) -> HttpResponse:
         "dimensions": NAMES,
         "quantities": list(Quantity),
         "exported": {
-            "from": str(shown.first_day),
-            "to": str(shown.last_day),
+            **dates,
             "interval": shown.interval,
             "by": by.value,
             **{dimension.value: value for dimension, value in question.only.items()},
         },
+        "calls": {**dates, **_of_calls(question)},
         "definitions": {**DEFINITIONS, **USAGE},
     }
     return render(request, "dashboard/usage.html", context)
@@ -65,3 +66,10 @@ def _only(asked: dict[str, str]) -> dict[Dimension, str]:
     """What narrows the answer. A parameter that is there and empty asks for calls that do not tell."""
     named = {dimension: asked.get(dimension.value) for dimension in Dimension}
     return {dimension: value[:LONGEST_VALUE] for dimension, value in named.items() if value is not None}
+
+
+def _of_calls(question: Question) -> dict[str, str]:
+    """What the log of calls has to be asked for the calls behind the answer."""
+    told = {dimension.value: value for dimension, value in question.only.items() if value}
+    untold = [dimension.value for dimension, value in question.only.items() if not value]
+    return {**told, "without": ",".join(untold)} if untold else told

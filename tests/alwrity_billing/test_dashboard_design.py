@@ -65,6 +65,7 @@ USERS_OF_TOKENS = [
     "figures.css",
     "billing.css",
     "alerts.css",
+    "calls.css",
 ]
 
 
