@@ -66,6 +66,8 @@ READING = [
     "/api/usage/alerts",
     "/api/usage/alerts/deliveries",
     "/api/usage/current",
+    "/api/usage/calls.csv",
+    "/api/usage/export",
     "/api/usage/history",
     "/api/usage/limits",
 ]

@@ -12,6 +12,7 @@ from django.test import Client
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 # A command, and the answer that is shown right below it.
 SHOWN = re.compile(r"```sh\n(curl .*?)```\n(?:```json\n(.*?)```)?", re.DOTALL)
+SHOWN_FILE = re.compile(r"```sh\n(curl [^`]*)```\n```csv\n([^`]*)```")
 CONTINUED = "\\\n"
 OMITTED = "…"
 
@@ -22,8 +23,25 @@ def shown(address: str) -> tuple[str, Any]:
     return command, json.loads(answer)
 
 
+def shown_file(address: str) -> tuple[str, list[str]]:
+    """The one command for `address`, and the lines of the file that the page shows to it."""
+    [(command, lines)] = [
+        found for found in SHOWN_FILE.findall(PAGE.read_text("utf-8")) if address in found[0]
+    ]
+    return command, lines.splitlines()
+
+
 def run(command: str, **variables: str) -> Any:
     """What the API answers to a `curl` of the page, its shell variables filled in."""
+    return _answer(command, variables).json()
+
+
+def download(command: str, **variables: str) -> list[str]:
+    """The lines of the file that the API answers with, likewise."""
+    return b"".join(_answer(command, variables)).decode().splitlines()
+
+
+def _answer(command: str, variables: Mapping[str, str]) -> Any:
     for name, value in {"BASE": "", **variables}.items():
         command = command.replace(f"${name}", value)
     _, address, *options = shlex.split(command.replace(CONTINUED, ""))
@@ -32,8 +50,8 @@ def run(command: str, **variables: str) -> Any:
     body = [value for option, value in given if option == "-d"]
     client = Client(headers=headers)
     if not body:
-        return client.get(address).json()
-    return client.generic("POST", address, body[0], content_type=headers["Content-Type"]).json()
+        return client.get(address)
+    return client.generic("POST", address, body[0], content_type=headers["Content-Type"])
 
 
 def assert_as_shown(answer: Any, expected: Any) -> None:

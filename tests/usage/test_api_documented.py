@@ -1,16 +1,18 @@
 """The commands of docs/api.md do what the page says they do."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 import time_machine
 
-from tests.support.api_page import assert_as_shown, run, shown
+from tests.support.api_page import assert_as_shown, download, run, shown, shown_file
 from tests.support.authorizing import a_limit, counters, limit
-from tests.support.cast import NOW, an_account
+from tests.support.cast import NOW, an_account, an_event
 from tests.support.credentials import a_key
 from tests.support.prices import load_every_price
+from tests.support.recording import record
 from usage.models import Account, Scope
 
 pytestmark = pytest.mark.django_db
@@ -45,3 +47,24 @@ def test_a_workflow_is_checked_as_the_page_says(key: str) -> None:
     command, expected = shown("preflight-check")
 
     assert_as_shown(run(command, KEY=key), expected)
+
+
+@pytest.mark.parametrize("address", ["usage/export?interval", "usage/calls.csv?"])
+def test_a_file_reads_as_the_page_shows_it(key: str, address: str) -> None:
+    november = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    with time_machine.travel(november, tick=False):
+        record(an_event("call-1", source="gateway-1", at=november, request_type="chat"), at=november)
+    command, lines = shown_file(address)
+
+    told = download(command, KEY=key)
+
+    assert [
+        _with_what_is_shown(line, shown=as_shown) for line, as_shown in zip(told, lines, strict=True)
+    ] == lines
+
+
+def _with_what_is_shown(line: str, *, shown: str) -> str:
+    """`line`, shortened as the page does: up to its first ellipsis, and after it."""
+    begin, ellipsis, end = shown.partition("…")
+    shortened = line.startswith(begin) and line.endswith(end)
+    return f"{begin}{ellipsis}{end}" if ellipsis and shortened else line

@@ -7,6 +7,7 @@ from django.urls import path, re_path
 
 from usage.api import authorizations
 from usage.api.events import post_events
+from usage.api.exports import CallsCsvView, ExportView
 from usage.api.history import HistoryView
 from usage.api.limits import LimitsView
 from usage.api.logs import UsageLogsView
@@ -28,5 +29,7 @@ urlpatterns = [
     re_path(r"^subscription/usage-logs/?$", UsageLogsView.as_view(), name="usage-logs"),
     path("usage/current", CurrentUsageView.as_view(), name="usage-current"),
     path("usage/limits", LimitsView.as_view(), name="usage-limits"),
+    path("usage/calls.csv", CallsCsvView.as_view(), name="usage-calls"),
+    path("usage/export", ExportView.as_view(), name="usage-export"),
     path("usage/history", HistoryView.as_view(), name="usage-history"),
 ]
