@@ -14,6 +14,7 @@ from usage.core.cost_lines import CostLine
 from usage.core.money import ZERO, format_amount
 from usage.core.rating import Quantities
 from usage.models import Account, APIUsageLog, AuthorizationState
+from usage.price_lists import ALWAYS
 
 # What a price charges for: as a quantity is called, and one of it.
 UNITS: Mapping[str, tuple[str, str]] = {
@@ -93,6 +94,12 @@ class CallPage:
     def paid_elsewhere(self) -> Decimal:
         """What the customer's own provider key took off the cost, as a negative amount."""
         return -(self.row.list_cost or ZERO)
+
+    @property
+    def price_since(self) -> datetime | None:
+        """From when on the price is valid; None for a first price, which holds for all time before."""
+        price = self.story.price
+        return None if price is None or price.effective_from == ALWAYS else price.effective_from
 
     @property
     def is_late(self) -> bool:

@@ -11,15 +11,15 @@ import time_machine
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from subscriptions import invoice_queries
 from tests.support.authorizing import a_limit, an_operation, ask, limit, settle
 from tests.support.cast import NOW, a_member, an_event
 from tests.support.invoicing import metered, period_invoice, used
+from tests.support.prices import an_entry, load
 from tests.support.recording import prepare, record, the_row
 from usage import surcharges
 from usage.browsing import Place
 from usage.core.surcharges import SurchargeTerms
-from usage.models import Account, APIUsageLog, BillingPeriod
+from usage.models import Account, APIUsageLog
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +56,17 @@ def test_the_cost_is_told_line_by_line(alice: Client) -> None:
     assert "Output tokens 100 × 0.00001 per token $0.001" in page
     assert "it happened, and the surcharge of your plan where there is one. $0.0035" in page
     assert "Rated by the price book" in page
-    assert "gpt-4o, valid from" in page
+    assert "gpt-4o, valid from the beginning; it comes from genai-prices test." in page
+
+
+def test_a_later_price_says_since_when_it_holds(alice: Client) -> None:
+    load(an_entry(model="gpt-4o", input="2", output="8", since=NOW - timedelta(days=1)))
+    record(an_event())
+
+    page = story_of(alice)
+
+    assert "Input tokens 1,000 × 0.000002 per token $0.002" in page
+    assert "gpt-4o, valid from 14 Mar 2026, 12:00 on" in page
 
 
 def test_a_surcharge_is_a_line_of_its_own(alice: Client, acme: Account) -> None:
@@ -150,25 +160,3 @@ def test_a_billed_call_leads_to_its_invoice_line(alice: Client, acme: Account) -
 
     assert f'<a href="/billing/invoices/{invoice.number}/">Invoice {invoice.number}</a>' in page
     assert "gpt-4o (openai): 1 call, at the cost reported" in page
-
-
-def test_a_late_call_is_billed_by_the_line_of_late_usage(acme: Account) -> None:
-    subscription = metered()
-    used("2", event_id="in time")
-    record(an_event("late", at=subscription.term_start - timedelta(days=3)), at=NOW + SOON)
-    period_invoice(acme)
-    period = BillingPeriod.objects.get(account=acme, period_start=subscription.term_start)
-
-    kinds = {
-        row.event_id: line.kind
-        for row in APIUsageLog.objects.all()
-        if (line := invoice_queries.line_billing(row, period))
-    }
-
-    assert kinds == {"in time": "usage", "late": "late_usage"}
-
-
-def test_a_draft_does_not_bill_yet(acme: Account) -> None:
-    record(an_event())
-    row = the_row()
-    assert invoice_queries.line_billing(row, BillingPeriod.objects.get(pk=row.billing_period_id)) is None

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -6,12 +7,12 @@ from django.test.utils import CaptureQueriesContext
 
 from subscriptions import credit_notes, invoice_queries, invoicing
 from subscriptions.models import BillingHistory, CreditNoteKind, InvoiceCollection
-from tests.support.cast import NOW, an_account
-from tests.support.invoicing import metered, paid, period_invoice, refused, start_invoice, used
-from tests.support.recording import prepare
+from tests.support.cast import NOW, an_account, an_event
+from tests.support.invoicing import SOON, metered, paid, period_invoice, refused, start_invoice, used
+from tests.support.recording import prepare, record
 from tests.support.subscribing import TESTS
 from usage.core.errors import NotFound
-from usage.models import Account, BillingPeriod
+from usage.models import Account, APIUsageLog, BillingPeriod
 
 pytestmark = pytest.mark.django_db
 
@@ -146,3 +147,41 @@ def test_the_number_of_queries_does_not_grow_with_rows(acme: Account, first: Bil
         period_invoice(acme)
 
     assert queries() == few
+
+
+def test_each_call_is_billed_by_the_line_of_its_kind_model_and_price(acme: Account) -> None:
+    subscription = metered()
+    used("2", event_id="in time")
+    used("1", event_id="search", provider="tavily", model="")
+    record(an_event("rated", at=NOW + SOON), at=NOW + SOON)
+    record(an_event("late", at=subscription.term_start - timedelta(days=3)), at=NOW + SOON)
+    invoice = period_invoice(acme)
+    period = BillingPeriod.objects.get(account=acme, invoice=invoice)
+
+    lines = {row.event_id: invoice_queries.line_billing(row, period) for row in APIUsageLog.objects.all()}
+
+    assert {
+        name: line and (line.kind, line.provider, line.price_id is None) for name, line in lines.items()
+    } == {
+        "in time": ("usage", "openai", True),
+        "search": ("usage", "tavily", True),
+        "rated": ("usage", "openai", False),
+        "late": ("late_usage", "openai", False),
+    }
+    assert all(line and line.event_count == 1 for line in lines.values())
+
+
+def test_no_line_bills_a_call_before_its_invoice_has_a_number(acme: Account) -> None:
+    metered()
+    used("5")
+    row = APIUsageLog.objects.get()
+    period = BillingPeriod.objects.get(pk=row.billing_period_id)
+
+    assert invoice_queries.line_billing(row, period) is None
+    draft = invoicing.close_period(period, at=period.period_end)
+    assert invoice_queries.line_billing(row, period) is None
+    assert draft is not None
+    final = invoicing.finalize(draft, at=period.period_end)
+    line = invoice_queries.line_billing(row, period)
+    assert line is not None
+    assert line.invoice == final
