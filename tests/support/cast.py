@@ -5,9 +5,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from usage.actors import Actor
 from usage.events import UsageData, UsageEvent
 from usage.models import Account, Member, Role
 
+TESTS = Actor(name="tests")
 NOW = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
 
 

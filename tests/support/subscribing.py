@@ -7,15 +7,13 @@ from typing import Any
 from django.utils import timezone
 
 from subscriptions import catalog_file, catalog_loading, changes, lifecycle, plans
-from subscriptions.actors import Actor
 from subscriptions.core.terms import BillingCycle
 from subscriptions.models import PlanLimit, PlanVersion, SubscriptionPlan, UserSubscription, VersionSource
-from tests.support.cast import NOW, an_account
+from tests.support.cast import NOW, TESTS, an_account
 from usage.limits import LimitTerms
 from usage.models import Account
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.get_default_timezone())
-TESTS = Actor(name="tests")
 MONTHLY, YEARLY = BillingCycle.MONTHLY, BillingCycle.YEARLY
 
 
