@@ -41,7 +41,9 @@ NAVIGATION = [
             _page("Budgets", "account_balance_wallet", "subscriptions", "budget"),
             _page("Limit overrides", "tune", "subscriptions", "limitoverride"),
             _page("Members", "group", "usage", "member"),
+            _page("Invitations", "mail", "usage", "invitation"),
             _page("API keys", "key", "usage", "apikey"),
+            _page("Members and keys: history", "manage_history", "usage", "accountchange"),
         ],
     },
     {

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from benchmarks.workload import ACCOUNTS, LATEST_ARRIVAL, external_id
 from usage import keys, partitions
+from usage.actors import SYSTEM
 from usage.models import Account, Scope
 
 PREFIX = "bench_"
@@ -81,7 +82,7 @@ def furnish() -> str:
     Account.objects.bulk_create(
         Account(external_id=external_id(number), name=external_id(number)) for number in range(ACCOUNTS)
     )
-    return keys.issue(name="benchmark", account=None, scopes=[Scope.INGEST], at=now).plain
+    return keys.issue(name="benchmark", account=None, scopes=[Scope.INGEST], at=now, by=SYSTEM).plain
 
 
 def url_of(database: str) -> str:

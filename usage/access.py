@@ -100,6 +100,15 @@ def account_for(
     return account
 
 
+def role_in(principal: Principal, account: Account) -> Role | None:
+    """Its role in the account; None where it has none, as staff who may look at any."""
+    if principal.accounts is not None:
+        return principal.accounts.get(account.pk)
+    own = Member.objects.filter(user=principal.user, account=account)
+    role = own.values_list("role", flat=True).first()
+    return None if role is None else Role(role)
+
+
 def _header_credential(request: HttpRequest) -> str | None:
     authorization = request.headers.get("Authorization")
     key = request.headers.get("X-API-Key")
@@ -220,10 +229,5 @@ def _account_named(external_id: str) -> Account | None:
 
 
 def _require_changing_role(principal: Principal, account: Account) -> None:
-    if principal.accounts is not None:
-        role: str | None = principal.accounts.get(account.pk)
-    else:
-        own = Member.objects.filter(user=principal.user, account=account)
-        role = own.values_list("role", flat=True).first()
-    if role not in CHANGING_ROLES:
+    if role_in(principal, account) not in CHANGING_ROLES:
         raise AccessDenied("Only an owner or a billing admin of this account may change it.")

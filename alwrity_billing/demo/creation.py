@@ -125,9 +125,9 @@ def _people_and_accounts(data_dir: Path, *, at: datetime) -> Record:
     }
     _subscribe(accounts, since=since)
     start_up, agency = accounts[START_UP.external_id], accounts[AGENCY.external_id]
-    server = keys.issue(name="Demo server", account=None, scopes=[Scope.INGEST, Scope.READ], at=at)
-    keys.issue(name="Lumen Notes backend", account=start_up, scopes=[Scope.INGEST], at=since)
-    keys.issue(name="Harbour & Pine reports", account=agency, scopes=[Scope.READ], at=since)
+    server = keys.issue(name="Demo server", account=None, scopes=[Scope.INGEST, Scope.READ], at=at, by=DEMO)
+    keys.issue(name="Lumen Notes backend", account=start_up, scopes=[Scope.INGEST], at=since, by=DEMO)
+    keys.issue(name="Harbour & Pine reports", account=agency, scopes=[Scope.READ], at=since, by=DEMO)
     made = DemoCredentials(
         staff_username=STAFF,
         staff_password=secrets.token_urlsafe(PASSWORD_BYTES),

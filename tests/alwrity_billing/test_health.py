@@ -54,12 +54,12 @@ def refuse() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_migration_that_is_not_applied_is_noticed() -> None:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("usage", "0014_unusual_days")
+    recorder.record_unapplied("usage", "0015_members_and_keys")
     try:
-        with pytest.raises(health.NotReady, match=r"usage\.0014_unusual_days"):
+        with pytest.raises(health.NotReady, match=r"usage\.0015_members_and_keys"):
             health.check_migrations()
     finally:
-        recorder.record_applied("usage", "0014_unusual_days")
+        recorder.record_applied("usage", "0015_members_and_keys")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -45,12 +45,12 @@ def test_without_a_database_the_rest_is_still_checked(monkeypatch: pytest.Monkey
 @pytest.mark.django_db(transaction=True)
 def test_missing_migrations_are_named_and_hold_back_what_needs_them() -> None:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("usage", "0014_unusual_days")
+    recorder.record_unapplied("usage", "0015_members_and_keys")
     try:
-        assert "usage.0014_unusual_days" in finding("migrations").fact
+        assert "usage.0015_members_and_keys" in finding("migrations").fact
         assert finding("prices, log partitions").fact == "not checked"
     finally:
-        recorder.record_applied("usage", "0014_unusual_days")
+        recorder.record_applied("usage", "0015_members_and_keys")
 
 
 @pytest.mark.django_db(transaction=True)

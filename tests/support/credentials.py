@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from tests.support.cast import NOW
+from tests.support.cast import NOW, TESTS
 from usage import keys
 from usage.models import Account, Scope
 
@@ -32,7 +32,7 @@ def a_key(
     expires_at: datetime | None = None,
 ) -> keys.IssuedKey:
     """A key issued at NOW; without an account a service key."""
-    return keys.issue(name=name, account=account, scopes=scopes, expires_at=expires_at, at=NOW)
+    return keys.issue(name=name, account=account, scopes=scopes, expires_at=expires_at, at=NOW, by=TESTS)
 
 
 @cache

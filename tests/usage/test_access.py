@@ -13,7 +13,7 @@ from django.middleware.csrf import get_token
 from django.test import RequestFactory
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from tests.support.cast import NOW, a_member, a_user, an_account
+from tests.support.cast import NOW, TESTS, a_member, a_user, an_account
 from tests.support.credentials import AUDIENCE, ISSUER, a_key, a_token, an_identity_provider, some_claims
 from usage import keys
 from usage.access import account_for, carries_credential, principal_of, require, speaks_for_us
@@ -284,7 +284,7 @@ def test_a_bad_key_is_refused_even_beside_a_good_session(world: World) -> None:
 def test_a_revoked_key_is_refused_from_the_next_request_on(world: World) -> None:
     issued = a_key(world.acme)
     assert outcome(with_key(issued.plain)) == "acme"
-    keys.revoke(issued.key, at=NOW)
+    keys.revoke(issued.key, at=NOW, by=TESTS)
     assert outcome(with_key(issued.plain)) == "not_authenticated"
 
 

@@ -11,9 +11,9 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
-from tests.support.cast import NOW, a_member, a_user, an_account
+from tests.support.cast import NOW, TESTS, a_member, a_user, an_account
 from tests.support.credentials import a_key
-from usage import keys
+from usage import invitations, keys
 from usage.models import Account, ApiKey, APIProviderPricing, HeldPrice, Member, PriceSource, Scope
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +75,8 @@ def test_every_page_of_the_admin_opens(staff: Client) -> None:
         changed = re.search(rf'href="(/admin/usage/{model}/[^"/]+/change/)', rows.content.decode())
         assert changed is not None
         assert staff.get(changed[1]).status_code == 200
-    for model in ("billingperiod", "usagesummary"):
+    invitations.invite(acme, email="bob@example.com", role="viewer", at=NOW, by=TESTS, by_staff=True)
+    for model in ("billingperiod", "usagesummary", "invitation", "accountchange"):
         assert staff.get(page(model)).status_code == 200
 
 

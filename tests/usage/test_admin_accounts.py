@@ -15,7 +15,7 @@ from tests.support.authorizing import a_limit, limit
 from tests.support.cast import NOW, a_member, a_user, an_account
 from tests.support.credentials import a_key
 from tests.support.usage_rows import a_period, a_summary
-from usage.models import Account, LimitSource, Member, Role, UsageLimit
+from usage.models import Account, AccountChange, LimitSource, Member, Role, UsageLimit
 
 pytestmark = pytest.mark.django_db
 
@@ -231,3 +231,34 @@ def test_a_members_own_page_tells_the_user_by_name_too(staff: Client, acme: Acco
     form = {"account": acme.pk, "user": a_user("carol").pk, "role": "owner"}
     staff.post(reverse("admin:usage_member_change", args=[alice.pk]), form)
     assert LogEntry.objects.get().get_change_message() == "Changed user: alice → carol."
+
+
+def test_what_staff_do_with_members_is_in_the_accounts_own_history_too(staff: Client, acme: Account) -> None:
+    alice, bob = members_of(acme, "alice", "bob")
+    carol = a_user("carol")
+    save(
+        staff,
+        acme,
+        [
+            as_shown(alice, role="viewer"),
+            as_shown(bob, DELETE="on"),
+            {"account": acme.pk, "user": carol.pk, "role": "member"},
+        ],
+    )
+    staff.post(reverse("admin:usage_member_delete", args=[alice.pk]), {"post": "yes"})
+    other = an_account("other")
+    moved = Member.objects.get(user=carol)
+    staff.post(
+        reverse("admin:usage_member_change", args=[moved.pk]),
+        {"account": other.pk, "user": carol.pk, "role": "owner"},
+    )
+    found = AccountChange.objects.order_by("id").values_list("account", "actor", "subject", "before", "after")
+    owner, viewer, member = ({"role": role} for role in ("owner", "viewer", "member"))
+    assert list(found) == [
+        (acme.pk, "sam", "alice", owner, viewer),
+        (acme.pk, "sam", "bob", owner, {}),
+        (acme.pk, "sam", "carol", {}, member),
+        (acme.pk, "sam", "alice", viewer, {}),
+        (acme.pk, "sam", "carol", member, {}),
+        (other.pk, "sam", "carol", {}, owner),
+    ]

@@ -8,9 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.admin import TabularInline
 
+from usage import members
+from usage.actors import of_user
 from usage.admin import standing
-from usage.admin.base import ProjectAdmin, ReadOnlyInline
-from usage.models import Account, ApiKey, Member
+from usage.admin.base import ProjectAdmin, ReadOnlyAdmin, ReadOnlyInline, staff_user
+from usage.models import Account, AccountChange, ApiKey, Invitation, Member
 
 
 class MemberInline(TabularInline):  # type: ignore[misc]  # unfold has no types
@@ -63,6 +65,10 @@ class AccountAdmin(ProjectAdmin):
         """Never: the log of an account must stay provable."""
         return False
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        with members.kept(form.instance, at=timezone.now(), by=of_user(staff_user(request))):
+            super().save_formset(request, form, formset, change)
+
     @admin.display(description="members", ordering="members_count")
     def members_count(self, account: Account) -> int:
         return int(getattr(account, "members_count"))  # noqa: B009  # the annotation above
@@ -76,3 +82,35 @@ class MemberAdmin(ProjectAdmin):
     search_fields = ["user__username", "user__email", "account__name", "account__external_id"]
     autocomplete_fields = ["user", "account"]
     fields = ["account", "user", "role"]
+
+    def save_model(self, request: HttpRequest, obj: Member, form: Any, change: bool) -> None:
+        moved = Account.objects.filter(pk=form.initial.get("account"))
+        with members.kept(obj.account, *moved, at=timezone.now(), by=of_user(staff_user(request))):
+            super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: Member) -> None:
+        with members.kept(obj.account, at=timezone.now(), by=of_user(staff_user(request))):
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
+        accounts = Account.objects.filter(members__in=queryset)
+        with members.kept(*accounts, at=timezone.now(), by=of_user(staff_user(request))):
+            super().delete_queryset(request, queryset)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    list_display = ["email", "account", "role", "invited_by", "created_at", "expires_at", "sent_at"]
+    list_select_related = ["account"]
+    search_fields = ["email", "account__name", "account__external_id"]
+
+
+@admin.register(AccountChange)
+class AccountChangeAdmin(ReadOnlyAdmin):
+    """Who changed what of an account's members, invitations and keys."""
+
+    list_display = ["at", "account", "about", "subject", "actor", "before", "after"]
+    list_filter = ["about"]
+    list_select_related = ["account"]
+    search_fields = ["subject", "actor", "account__name", "account__external_id"]
+    date_hierarchy = "at"

@@ -12,7 +12,8 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from usage import keys
-from usage.admin.base import ActionAdmin
+from usage.actors import of_user
+from usage.admin.base import ActionAdmin, staff_user
 from usage.models import ApiKey, Scope
 
 
@@ -58,6 +59,7 @@ class ApiKeyAdmin(ActionAdmin):
             scopes=form.cleaned_data["scopes"],
             expires_at=form.cleaned_data["expiry_date"],
             at=timezone.now(),
+            by=of_user(staff_user(request)),
         )
         # The form's own instance is what the admin logs and links to next.
         obj.pk, obj.prefix = issued.key.pk, issued.key.prefix
@@ -83,7 +85,7 @@ class ApiKeyAdmin(ActionAdmin):
 
     @admin.action(description="Revoke for good", permissions=["change"])
     def revoke_this(self, request: HttpRequest, key: ApiKey) -> None:
-        if keys.revoke(key, at=timezone.now()):
+        if keys.revoke(key, at=timezone.now(), by=of_user(staff_user(request))):
             self.log_change(request, key, "Revoked.")
             messages.success(request, f"{key} is revoked and refused from now on.")
         else:

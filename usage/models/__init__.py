@@ -1,4 +1,4 @@
-"""Tables of the usage app, by room: accounts, prices, events, limits, totals, upkeep."""
+"""Tables of the usage app, by room: accounts, people, prices, events, limits, totals, upkeep."""
 
 from usage.models.accounts import Account, ApiKey, Member, Role, Scope
 from usage.models.events import APIUsageLog, CostSource, EventKey
@@ -14,6 +14,7 @@ from usage.models.limits import (
     Window,
 )
 from usage.models.moves import MovedAccount
+from usage.models.people import AccountChange, ChangeOf, Invitation
 from usage.models.prices import APIProviderPricing, HeldPrice, PriceSource
 from usage.models.projections import ProjectionMethod, UsageProjection
 from usage.models.surcharges import Surcharge
@@ -31,15 +32,18 @@ __all__ = [
     "APIProviderPricing",
     "APIUsageLog",
     "Account",
+    "AccountChange",
     "ApiKey",
     "Authorization",
     "AuthorizationState",
     "BillingPeriod",
+    "ChangeOf",
     "CostSource",
     "DriftReport",
     "EventKey",
     "HeldPrice",
     "Hold",
+    "Invitation",
     "LimitMode",
     "LimitScope",
     "LimitSource",

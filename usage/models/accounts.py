@@ -114,6 +114,16 @@ class ApiKey(AbstractAPIKey):
     )
     scopes = ArrayField(models.CharField(max_length=16, choices=Scope), default=default_scopes)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # By its prefix, since the primary key holds the hash.
+    replaced_by = models.OneToOneField(
+        "self",
+        to_field="prefix",
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="replaces",
+        help_text="The key that was made in its place; this one ends with its expiry.",
+    )
 
     class Meta(AbstractAPIKey.Meta):
         db_table = "api_keys"
