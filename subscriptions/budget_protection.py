@@ -9,14 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from subscriptions.actors import SYSTEM, Actor
 from subscriptions.core.budgets import is_near, slowed
 from subscriptions.models import Budget, BudgetChange
 from usage import limits, queries
 from usage.core.money import ZERO, format_amount
-from usage.limits import LimitTerms, key_of
+from usage.limits import LimitState, LimitTerms, key_of
 from usage.models import Account, LimitMode, LimitScope, LimitSource, Measure, UsageLimit, Window
 
 MONTHLY_BUDGET = "monthly_budget"
@@ -24,6 +24,7 @@ MAX_MONTHLY_COST = "max_monthly_cost"
 # The amounts of a budget that are limits of their own, whatever else it says.
 SPEND_LIMITS = {"per_request": Window.REQUEST, "per_hour": Window.HOUR, "per_day": Window.DAY}
 RATE_WINDOWS = (Window.SECOND, Window.MINUTE, Window.HOUR, Window.DAY, Window.CONCURRENT)
+Bound = TypeVar("Bound", UsageLimit, LimitState)
 GRANTING = (LimitSource.PLAN, LimitSource.OVERRIDE)
 SETTINGS = (
     "monthly_budget",
@@ -141,8 +142,10 @@ def own_limits(budget: Budget) -> list[LimitTerms]:
     return found
 
 
-def allowed(granted: Iterable[UsageLimit], window: Window) -> UsageLimit | None:
-    """The strictest of the limits `granted` on what all calls within `window` may cost."""
+def allowed(granted: Iterable[Bound], window: Window) -> Bound | None:
+    """The strictest of the limits `granted`, rows or as they stand, on what all calls within `window` may
+    cost.
+    """
     bounding = [
         limit
         for limit in granted

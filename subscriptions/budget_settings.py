@@ -120,7 +120,7 @@ def _check_amounts(values: dict[str, Any]) -> None:
         except ValueError as unreadable:
             raise wrong(name, f"{unreadable}.") from unreadable
         if not is_positive:
-            raise wrong(name, "Give an amount above 0, or null for none.")
+            raise wrong(name, "Give an amount above 0, or none.")
 
 
 def _check_thresholds(thresholds: Sequence[int] | None) -> None:
@@ -131,7 +131,7 @@ def _check_thresholds(thresholds: Sequence[int] | None) -> None:
 def _check_throttling(budget: Budget) -> None:
     if (budget.throttle_from is None) != (budget.throttle_to is None):
         missing = "throttle_from" if budget.throttle_from is None else "throttle_to"
-        raise wrong(missing, "Give both, from which percent and to which; or null for both.")
+        raise wrong(missing, "Give both, from which percent and to which, or neither.")
     for name, most in (("throttle_from", MAX_PERCENT), ("throttle_to", MAX_PERCENT - 1)):
         percent = getattr(budget, name)
         if percent is not None and not 1 <= percent <= most:

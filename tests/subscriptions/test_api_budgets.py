@@ -229,7 +229,7 @@ def test_nothing_can_be_promised_at_an_amount_that_nobody_set(body: dict[str, An
         (
             {"budget_management": {"spend_limits": {"per_day": 0}}},
             "/budget_management/spend_limits/per_day",
-            "Give an amount above 0, or null for none.",
+            "Give an amount above 0, or none.",
         ),
         (
             {"budget_management": {"monthly_budget": "1e40"}},

@@ -214,7 +214,7 @@ def test_a_budget_stays_as_it_is_when_the_plan_shrinks_and_can_still_be_changed(
 @pytest.mark.parametrize(
     ("amount", "told"),
     [
-        ("0", "Give an amount above 0, or null for none"),
+        ("0", "Give an amount above 0, or none"),
         ("-0.01", "is negative"),
         ("NaN", "is not a finite amount"),
         ("Infinity", "is not a finite amount"),
