@@ -171,6 +171,30 @@ def confirmation_mail(address: str, *, account_name: str, link: str, mail_id: st
     )
 
 
+def invitation_mail(
+    address: str, *, account_name: str, invited_by: str, role: str, until: str, link: str, mail_id: str
+) -> Mail:
+    """Asks somebody into an account; `link` leads to where they join. The names of the account and of who
+    asks could have been chosen by a stranger; so they are short.
+    """
+    whose_account, who = _short(account_name), _short(invited_by)
+    context = {
+        "title": f"Join {whose_account}",
+        "whose": whose_account,
+        "who": who,
+        "role": role,
+        "until": until,
+        "link": link,
+        "to": Destination(address=address),
+    }
+    return Mail(
+        id=mail_id,
+        subject=_subject(f"{who} asks you to join {whose_account}"),
+        text=_tidied(render_to_string("alerts/email/invitation.txt", context)),
+        html=render_to_string("alerts/email/invitation.html", context),
+    )
+
+
 def look_of(message: Message) -> Look:
     """How an alert is shown."""
     return RESOLVED if message.is_recovery else LOOKS[message.severity]

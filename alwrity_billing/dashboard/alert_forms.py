@@ -1,17 +1,15 @@
 """The forms of the alert settings."""
 
-import re
 from typing import Any
 
 from django import forms
 
 from alerts import choices
 from alerts.channels.base import Address
+from alwrity_billing.dashboard.fields import PercentagesField
 from usage.core.errors import InvalidRequest
 
 LONGEST_ADDRESS = 2_000
-LONGEST_THRESHOLDS = 100
-BETWEEN = re.compile(r"[\s,;%]+")
 OF_PLAN, OWN = "plan", "own"
 
 
@@ -38,19 +36,9 @@ class ThresholdsForm(forms.Form):
     """The plan's thresholds, or own ones."""
 
     whose = forms.ChoiceField(label="Thresholds", choices=[(OF_PLAN, "As the plan says"), (OWN, "Our own")])
-    limit_thresholds = forms.CharField(
-        required=False,
-        max_length=LONGEST_THRESHOLDS,
-        label="Percentages",
-        help_text="Ascending, such as 50, 80, 100. None: only once a limit is reached.",
+    limit_thresholds = PercentagesField(
+        label="Percentages", help_text="Ascending, such as 50, 80, 100. None: only once a limit is reached."
     )
-
-    def clean_limit_thresholds(self) -> list[int]:
-        """The percentages that the text spells."""
-        words = [word for word in BETWEEN.split(self.cleaned_data["limit_thresholds"]) if word]
-        if not all(word.isascii() and word.isdecimal() for word in words):
-            raise forms.ValidationError("Give whole percentages, such as 50, 80, 100.")
-        return [int(word[:6]) for word in words]
 
 
 def refuse(form: forms.Form, error: InvalidRequest) -> None:

@@ -13,7 +13,8 @@ ERROR, WARNING = "error", "warning"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Banner:
     """A heading, a sentence, and what helps: `card_button` names a button that leads to where a card is
-    saved, `plans_link` one to the plans; `payment_url` is where the invoice can be paid at once.
+    saved, `plans_link` one to the plans, `budget_link` one to the budget; `payment_url` is where the invoice
+    can be paid at once.
     """
 
     tone: str
@@ -21,6 +22,7 @@ class Banner:
     text: str
     card_button: str = ""
     plans_link: str = ""
+    budget_link: str = ""
     payment_url: str = ""
 
 
@@ -62,14 +64,16 @@ def _budget(pauses: BudgetPauses) -> Banner:
         return Banner(
             tone=ERROR,
             heading=f"All calls are paused by {pauses.by}: {reason}",
-            text="They are refused until an owner or a billing admin resumes the budget over the API, or our "
-            "support does.",
+            text="They are refused until an owner or a billing admin resumes the budget, or our support "
+            "does.",
+            budget_link="Resume the budget",
         )
     return Banner(
         tone=ERROR,
         heading=f"{reason}: calls are refused until {day(pauses.until)}",
-        text="To go on sooner, an owner or a billing admin can raise the budget over the API, and so can our "
-        "support. Calls then go through again at once.",
+        text="To go on sooner, an owner or a billing admin can raise the budget, and so can our support. "
+        "Calls then go through again at once.",
+        budget_link="Raise the budget",
     )
 
 

@@ -205,3 +205,50 @@ CALLS = {
         ),
     ),
 }
+
+SETTINGS = {
+    "role": Definition(
+        term="Role",
+        text=(
+            "Owners change everything, and alone who is in the account. Billing admins change plan, payment, "
+            "budget, API keys and alerts. Members and viewers read everything but the keys, and choose their "
+            "own emails."
+        ),
+    ),
+    "scopes": Definition(
+        term="It may",
+        text=(
+            "Send usage: ask before calls and report them. Read: usage, limits, invoices and prices. Change: "
+            "plan, budget and alerts, as a billing admin does. No key changes who is in the account."
+        ),
+    ),
+    "last_used": Definition(
+        term="Last used",
+        text="When a request with the key last came in, to the minute, in UTC.",
+    ),
+    "used": Definition(
+        term="Used",
+        text=(
+            "What calls have cost within the window, in US dollars, recorded ones only. A day and an hour "
+            "slide: they are the last 24 hours and the last 60 minutes."
+        ),
+    ),
+    "left": Definition(
+        term="Left",
+        text="What calls may still cost before one is refused; what calls under way hold is taken off.",
+    ),
+    "granted": Definition(
+        term="Plan refuses at",
+        text=(
+            "What your plan, or our staff for you, lets pass. A budget can be tighter than that, and never "
+            "looser."
+        ),
+    ),
+    "tag_cost": Definition(
+        term="Cost",
+        text=(
+            "What the calls with this tag have cost in the last 90 days, today included, in US dollars "
+            "before tax, by the day they happened."
+        ),
+    ),
+}

@@ -26,6 +26,7 @@ urlpatterns = [
     path("usage/", usage_views.usage, name="usage"),
     path("usage/", include("alwrity_billing.dashboard.calls_urls")),
     path("accounts/", views.choose_account, name="choose_account"),
+    path("", include("alwrity_billing.dashboard.settings_urls")),
     path("billing/", billing_views.billing, name="billing"),
     path("billing/invoices/<str:number>/", billing_views.invoice, name="invoice"),
     path("billing/invoices/<str:number>/pdf", billing_views.invoice_pdf, name="invoice_pdf"),

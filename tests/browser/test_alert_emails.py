@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from alerts import confirming, unsubscribe_links
-from alerts.alert_mails import alert_mail, confirmation_mail, digest_mail
+from alerts.alert_mails import alert_mail, confirmation_mail, digest_mail, invitation_mail
 from alerts.core.findings import Severity
 from alerts.core.rules import RULES
 from alerts.models import AlertChannel, ChannelState
@@ -63,6 +63,15 @@ def mails() -> dict[str, str]:
         "recovery": alert_mail(a_recovery(), ALICE),
         "digest": digest_mail([*messages, long, a_recovery()], ALICE),
         "confirmation": confirmation_mail("a@example.com", account_name="n" * 200, link="/", mail_id="1"),
+        "invitation": invitation_mail(
+            "a@example.com",
+            account_name="n" * 200,
+            invited_by="w" * 150,
+            role="billing admin",
+            until="22 March 2026, 12:00 UTC",
+            link="/",
+            mail_id="1",
+        ),
     }
     return {name: mail.html for name, mail in built.items()}
 
