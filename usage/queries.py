@@ -71,6 +71,26 @@ class Totals:
         """Seconds per call whose response time was reported; 0 without any."""
         return Decimal(self.response_time_ms) / 1000 / self.timed_calls if self.timed_calls else ZERO
 
+    @property
+    def cost_per_call(self) -> Decimal:
+        """USD a call, failed ones included; 0 without calls."""
+        return self.cost / self.calls if self.calls else ZERO
+
+    @property
+    def cost_per_1k_tokens(self) -> Decimal | None:
+        """USD per thousand tokens, whatever the cost was for; None without tokens."""
+        return 1000 * self.cost / self.tokens if self.tokens else None
+
+    @property
+    def cached_percent(self) -> Decimal:
+        """Percent of the input tokens that were read from the provider's cache; 0 without any."""
+        return Decimal(100 * self.cached_input_tokens) / self.input_tokens if self.input_tokens else ZERO
+
+    @property
+    def reasoning_percent(self) -> Decimal:
+        """Percent of the output tokens that were spent on reasoning; 0 without any."""
+        return Decimal(100 * self.reasoning_tokens) / self.output_tokens if self.output_tokens else ZERO
+
     def __add__(self, other: "Totals") -> "Totals":
         return Totals(**{name: getattr(self, name) + getattr(other, name) for name in _COLUMNS})
 

@@ -21,6 +21,7 @@ from usage.models import (
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 APRIL = datetime(2026, 4, 1, tzinfo=UTC)
 TODAY = NOW.date()
+MORE_DIMENSIONS = ("endpoint", "request_type", "project", "department", "end_user")
 
 
 def a_period(account: Account, *, start: datetime = MARCH, end: datetime = APRIL) -> BillingPeriod:
@@ -47,10 +48,11 @@ def a_rollup(
     provider: str = "openai",
     model: str = "gpt-4o",
     team: str = "",
-    **totals: Any,
+    **columns: Any,
 ) -> UsageRollup:
-    """One call unless `totals` say otherwise."""
-    dimensions = "\x1f".join((provider, model, team))
+    """One call unless `columns` say otherwise: totals, and dimensions besides those named above."""
+    more = {name: columns.pop(name) for name in MORE_DIMENSIONS if name in columns}
+    dimensions = "\x1f".join((provider, model, team, *(f"{name}={value}" for name, value in more.items())))
     return UsageRollup.objects.create(
         account=account,
         hour=hour,
@@ -58,7 +60,8 @@ def a_rollup(
         provider=provider,
         model=model,
         team=team,
-        **_amounts(totals),
+        **more,
+        **_amounts(columns),
     )
 
 

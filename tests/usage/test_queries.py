@@ -36,8 +36,21 @@ class TestTotals:
         # 4500 ms over 3 timed calls; the 7 others reported no time.
         assert Totals(calls=10, response_time_ms=4500, timed_calls=3).average_response_s == Decimal("1.5")
 
+    def test_a_call_costs_its_part_and_a_thousand_tokens_theirs(self) -> None:
+        totals = Totals(calls=8, input_tokens=3000, output_tokens=1000, cost=Decimal(2))
+
+        assert totals.cost_per_call == Decimal("0.25")  # 2 / 8
+        assert totals.cost_per_1k_tokens == Decimal("0.5")  # 2 / 4
+
+    def test_parts_of_tokens_are_percentages_of_what_they_are_part_of(self) -> None:
+        totals = Totals(input_tokens=800, cached_input_tokens=100, output_tokens=40, reasoning_tokens=30)
+
+        assert (totals.cached_percent, totals.reasoning_percent) == (Decimal("12.5"), 75)
+
     def test_without_calls_rates_are_zero(self) -> None:
-        assert NOTHING.error_rate == NOTHING.average_response_s == ZERO
+        assert NOTHING.error_rate == NOTHING.average_response_s == NOTHING.cost_per_call == ZERO
+        assert NOTHING.cached_percent == NOTHING.reasoning_percent == ZERO
+        assert NOTHING.cost_per_1k_tokens is None
 
     def test_totals_add_up_in_every_column(self) -> None:
         numbered: dict[str, Any] = {
