@@ -14,8 +14,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from usage import analytics, pricebook
-from usage.analytics import Dimension, Selection
+from usage import pricebook
+from usage.analytics import Breakdown
 from usage.core.errors import PricingException
 from usage.core.money import ZERO, to_cents
 from usage.core.rating import TokenPrices
@@ -61,16 +61,14 @@ class Inefficiency:
 Check = Callable[[str, Totals, TokenPrices], Inefficiency | None]
 
 
-def inefficiencies(selection: Selection, *, at: datetime) -> list[Inefficiency]:
-    """What stands out among the models of `selection`, the most expensive first, at the prices in force at
-    `at`. Two queries, and one more when the price book has changed.
+def inefficiencies(models: Breakdown, *, at: datetime) -> list[Inefficiency]:
+    """What stands out in usage by model, the most expensive first, at the prices in force at `at`.
+
+    One query, and one more when the price book has changed.
     """
-    groups = analytics.grouped(selection, by=Dimension.MODEL).groups
-    if not groups:
-        return []
     book = pricebook.current_book()
     found = []
-    for group in groups:
+    for group in models.groups:
         prices = _token_prices(book, group.key, at=at)
         told = [check(group.key, group.totals, prices) for check in CHECKS]
         found += [each for each in told if each is not None]

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from usage import analytics, queries
-from usage.analytics import Dimension, Selection
+from usage.analytics import Breakdown, Dimension, Selection
 from usage.core import patterns
 from usage.core.calendar import month_of
 from usage.core.patterns import DAYS_A_WEEK, HOURS_A_DAY, Middle, Peak, Trend, growth_percent
@@ -136,10 +136,9 @@ def cost_trend(selection: Selection, *, at: datetime) -> Trend:
     return patterns.trend([piece.totals.cost for piece in slices])
 
 
-def most_used_models(selection: Selection, *, at_most: int = MOST_MODELS) -> list[Group]:
-    """The models with the most calls, "provider/model"; of as many as `analytics.grouped` tells apart."""
-    groups = analytics.grouped(selection, by=Dimension.MODEL).groups
-    return sorted(groups, key=lambda group: (-group.totals.calls, group.key))[:at_most]
+def most_used_models(models: Breakdown, *, at_most: int = MOST_MODELS) -> list[Group]:
+    """Of usage by model, those with the most calls."""
+    return sorted(models.groups, key=lambda group: (-group.totals.calls, group.key))[:at_most]
 
 
 def members(selection: Selection) -> Members:

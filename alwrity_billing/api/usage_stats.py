@@ -128,18 +128,26 @@ def usage_stats(account: Account, *, month: tuple[int, int] | None, at: datetime
     else:
         period = queries.period_named(account, year=month[0], month=month[1])
         start = datetime(*month, 1, tzinfo=UTC)
+    return period_stats(account, period=period, start=start, at=at)
+
+
+def period_stats(
+    account: Account, *, period: BillingPeriod | None, start: datetime, at: datetime
+) -> dict[str, Any]:
+    """The same for a `period` that is known; without one, zeros and the calendar month of `start`."""
     billed = queries.period_by_provider(account, period=period) if period else {}
     updated_at = queries.period_updated_at(account, period=period) if period else None
     return {
         "billing_period": f"{start:%Y-%m}",
         "last_updated": updated_at or at,
         "alerts": alerts_of(account, period=period, at=start),
-        **_usage(billed),
+        **usage_fields(billed),
         **_standing(billed, terms=terms_of(account), limits=limits_of(account, at=at)),
     }
 
 
-def _usage(billed: Mapping[str, Totals]) -> dict[str, Any]:
+def usage_fields(billed: Mapping[str, Totals]) -> dict[str, Any]:
+    """What was used of each provider, and in all."""
     total = queries.sum_of(billed.values())
     return {
         "total_calls": total.calls,

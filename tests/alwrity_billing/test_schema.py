@@ -48,6 +48,10 @@ ANNOUNCED: list[CheckFunction] = [
     response_schema_conformance,
 ]
 READING = [
+    "/api/billing/allocation",
+    "/api/billing/audit",
+    "/api/billing/costs",
+    "/api/billing/costs/analytics",
     "/api/billing/credits",
     "/api/billing/invoice/{invoice_id}",
     "/api/billing/invoices",
@@ -56,6 +60,7 @@ READING = [
     "/api/billing/subscription",
     "/api/billing/transactions",
     "/api/subscription/alerts/{user_id}",
+    "/api/subscription/dashboard/{user_id}",
     "/api/subscription/pricing",
     "/api/subscription/renewal-history/{user_id}",
     "/api/subscription/status/{user_id}",

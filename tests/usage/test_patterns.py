@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from tests.support.cast import NOW, an_account
 from tests.support.usage_rows import APRIL, MARCH, a_rollup
-from usage import patterns
+from usage import analytics, patterns
 from usage.analytics import Dimension, Selection
 from usage.core.patterns import Direction
 from usage.models import Account
@@ -125,7 +125,8 @@ class TestModels:
         a_rollup(acme, model="gpt-4o", calls=3, cost="1")
         a_rollup(acme, provider="tavily", model="", calls=2, cost="0")
 
-        found = patterns.most_used_models(in_march(acme), at_most=2)
+        models = analytics.grouped(in_march(acme), by=Dimension.MODEL)
+        found = patterns.most_used_models(models, at_most=2)
 
         assert [(group.key, group.totals.calls) for group in found] == [("openai/gpt-4o", 3), ("tavily", 2)]
 

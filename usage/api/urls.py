@@ -6,6 +6,8 @@ Clients of /api/subscription/ differ on the trailing slash, so that group takes 
 from django.urls import path, re_path
 
 from usage.api import authorizations
+from usage.api.allocation import AllocationView
+from usage.api.audit import AuditView
 from usage.api.events import post_events
 from usage.api.exports import CallsCsvView, ExportView
 from usage.api.history import HistoryView
@@ -31,5 +33,7 @@ urlpatterns = [
     path("usage/limits", LimitsView.as_view(), name="usage-limits"),
     path("usage/calls.csv", CallsCsvView.as_view(), name="usage-calls"),
     path("usage/export", ExportView.as_view(), name="usage-export"),
+    path("billing/allocation", AllocationView.as_view(), name="billing-allocation"),
+    path("billing/audit", AuditView.as_view(), name="billing-audit"),
     path("usage/history", HistoryView.as_view(), name="usage-history"),
 ]
