@@ -1,9 +1,12 @@
-"""What drf-spectacular cannot see in the views: the legacy envelope, the shape of errors, the plain views.
+"""What drf-spectacular cannot see in the views: the legacy envelope, the shape of errors, the plain views,
+and an answer of each to look at (`examples/`, one file an operation).
 
 Drawn up in OpenAPI 3.0, which generators of clients read best.
 """
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from django.http import HttpRequest
@@ -15,6 +18,8 @@ from alwrity_billing.api.envelopes import is_legacy
 Schema = dict[str, Any]
 
 COMPONENT = "#/components/schemas/{name}"
+# <operation id>.json: what a success was answered with, envelope and all.
+EXAMPLES = Path(__file__).parent / "examples"
 
 # Errors every endpoint may answer with; `default` covers the rest, such as a method it does not take.
 ERRORS = {
@@ -82,6 +87,9 @@ def complete_schema(
             operation["responses"] = {**_errors(ERRORS, legacy=False), **told}
         paths[path] = operations
     result["paths"] = dict(sorted(paths.items()))
+    for operations in paths.values():
+        for operation in operations.values():
+            _show_example(operation)
     schemas = result["components"].setdefault("schemas", {})
     schemas |= {"Failure": FAILURE, "Problem": PROBLEM, **metering_schema.components()}
     return result
@@ -97,6 +105,18 @@ def _envelop(responses: Schema) -> None:
                     "required": ["success", "data"],
                     "properties": {"success": {"type": "boolean", "enum": [True]}, "data": content["schema"]},
                 }
+
+
+def _show_example(operation: Schema) -> None:
+    """Put the operation's example, if there is one, with each of its successes."""
+    file = EXAMPLES / f"{operation['operationId']}.json"
+    if not file.exists():
+        return
+    example = json.loads(file.read_text(encoding="utf-8"))
+    for status, response in operation["responses"].items():
+        if status.startswith("2"):
+            for content in response["content"].values():
+                content["example"] = example
 
 
 def _errors(errors: Mapping[str, str], *, legacy: bool) -> Schema:

@@ -53,21 +53,29 @@ def ask(
     if user is not None:
         client.force_login(user)
     response = client.get(address, query or {})
-    _hold_against_schema(address, response.status_code, response.headers["Content-Type"], response.content)
+    content_type = response.headers["Content-Type"]
+    hold_against_schema("GET", address, response.status_code, response.content, content_type=content_type)
     return Answer(response.status_code, response.json())
 
 
-def _hold_against_schema(address: str, status: int, content_type: str, content: bytes) -> None:
-    operation = published_schema().find_operation_by_path("GET", address.rstrip("/"))
-    assert operation is not None, f"{address} is not in the schema"
-    documented = published_schema().raw_schema["paths"][operation.path]["get"]["responses"]
+def hold_against_schema(
+    method: str, address: str, status: int, content: bytes, *, content_type: str = "application/json"
+) -> None:
+    """Fail when the schema does not announce that `address` answers so."""
+    path = address.partition("?")[0].rstrip("/")
+    operation = published_schema().find_operation_by_path(method, path)
+    assert operation is not None, f"{method} {address} is not in the schema"
+    documented = published_schema().raw_schema["paths"][operation.path][method.lower()]["responses"]
+    if not content:
+        assert "content" not in documented[str(status)]
+        return
     assert content_type in documented.get(str(status), documented["default"])["content"]
     operation.validate_response(
         Response(
             status_code=status,
             headers={"content-type": [content_type]},
             content=content,
-            request=requests.Request("GET", f"http://testserver{address}").prepare(),
+            request=requests.Request(method, f"http://testserver{address}").prepare(),
             elapsed=0,
             verify=True,
             message=HTTPStatus(status).phrase,
