@@ -30,7 +30,8 @@ OF_A_HOLD = ", ".join(
 )
 
 
-def _covers(call: str, kind: str) -> str:
+def covers(call: str, kind: str) -> str:
+    """Whether the limit `counting` counts `call`; both are relations."""
     return (
         f"usage_covers(counting.scope, counting.scope_value, {call}.provider, {kind}, {call}.model, "
         f"{call}.request_type, {call}.team, {call}.project)"
@@ -65,7 +66,7 @@ WITH limits_of_periods AS MATERIALIZED (
                SELECT sum(usage_amount(counting.measure, {OF_CALLS}))
                FROM limits_of_periods known JOIN calls ON calls.billing_period_id = known.period_id
                WHERE known.id = counting.id
-                 AND {_covers("calls", LOGGED_KIND.format(call="calls"))}
+                 AND {covers("calls", LOGGED_KIND.format(call="calls"))}
            ) ELSE sliding.used END, 0) AS expected_used,
            COALESCE(reserved.held, 0) AS expected_held,
            COALESCE(sliding.previous, 0) + COALESCE(reserved.previous, 0) AS expected_previous
@@ -81,7 +82,7 @@ WITH limits_of_periods AS MATERIALIZED (
         WHERE call.account_id = counting.account_id
           AND call.occurred_at >= counting.window_start - usage_window_length(counting."window")
           AND call.recorded_at >= counting.window_start - usage_window_length(counting."window")
-          AND {_covers("call", LOGGED_KIND.format(call="call"))}
+          AND {covers("call", LOGGED_KIND.format(call="call"))}
     ) sliding ON usage_window_length(counting."window") IS NOT NULL
     LEFT JOIN LATERAL (
         SELECT CASE counting."window"
@@ -96,7 +97,7 @@ WITH limits_of_periods AS MATERIALIZED (
                    AND hold.created_at >= counting.window_start - usage_window_length(counting."window")
                ) AS previous
         FROM usage_holds hold
-        WHERE hold.account_id = counting.account_id AND {_covers("hold", "hold.kind")}
+        WHERE hold.account_id = counting.account_id AND {covers("hold", "hold.kind")}
     ) reserved ON true
     WHERE counting.account_id = ANY (%(accounts)s)
 )

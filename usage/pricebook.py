@@ -21,6 +21,7 @@ from usage.core.rating import (
     rates_from_json,
     tiers_from_json,
 )
+from usage.core.repricing import thresholds
 from usage.models import APIProviderPricing, HeldPrice, PriceSource
 from usage.models.prices import PriceColumns
 from usage.price_lists import canonical_names
@@ -73,6 +74,24 @@ class PriceBook:
     def knows(self, provider: str, model: str) -> bool:
         """Whether some row is this very model's."""
         return self._name_in_book(provider, model) not in (None, ANY_MODEL)
+
+    def by_id(self) -> dict[int, Price]:
+        """Every price, by its row."""
+        return {price.id: price for prices in self._prices.values() for price in prices}
+
+    def starts_between(self, start: datetime, end: datetime) -> set[datetime]:
+        """The instants in [start, end) from which on some price holds."""
+        return {each for starts in self._starts.values() for each in starts if start <= each < end}
+
+    def thresholds(self) -> set[int]:
+        """The numbers of input tokens above which calls of some model pay the prices of another tier."""
+        return {
+            above
+            for prices in self._prices.values()
+            for price in prices
+            for batch in (False, True)
+            for above in thresholds(price, batch=batch)
+        }
 
     def _name_in_book(self, provider: str, model: str) -> str | None:
         sent = (provider, model)

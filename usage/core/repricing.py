@@ -29,7 +29,7 @@ def thresholds(price: Price, *, batch: bool) -> tuple[int, ...]:
 
 def rate_together(quantities: Quantities, price: Price, *, bucket: Bucket) -> Decimal:
     """What the calls of `bucket` cost in USD at `price`, that together consumed `quantities`."""
-    flat = price._replace(standard=_rates_of(bucket, price), batch=None)
+    flat = price._replace(standard=rates_of(bucket, price), batch=None)
     with localcontext(EXACT):
         return rate(quantities, flat).total
 
@@ -51,7 +51,7 @@ def unpriced(quantities: Quantities, price: Price, *, bucket: Bucket) -> list[st
 
     Requests are left out: that every call is one does not mean that calls are charged for.
     """
-    rates = _rates_of(bucket, price)
+    rates = rates_of(bucket, price)
     tokens, units = rates.tokens, rates.units
     plain_input = quantities.input_tokens
     plain_input -= 0 if tokens.cached_input is None else quantities.cached_input_tokens
@@ -70,7 +70,7 @@ def unpriced(quantities: Quantities, price: Price, *, bucket: Bucket) -> list[st
     return [name for name, amount, unit_price in consumed if amount and unit_price is None]
 
 
-def _rates_of(bucket: Bucket, price: Price) -> Rates:
+def rates_of(bucket: Bucket, price: Price) -> Rates:
     """The rates every call of `bucket` pays, without tiers."""
     rates = price.rates(batch=bucket.batch)
     tokens = rates.tiers[bucket.tiers_exceeded - 1].tokens if bucket.tiers_exceeded else rates.tokens
