@@ -120,6 +120,10 @@ app.conf.beat_schedule = {
         "task": "usage.tasks.check_recent_totals",
         "schedule": crontab(hour="2", minute="15"),
     },
+    "compute recommendations": {
+        "task": "subscriptions.tasks.compute_recommendations",
+        "schedule": crontab(hour="2,3,4,5", minute="*/5"),
+    },
     "compare the price lists with the book": {
         "task": "usage.tasks.check_prices",
         "schedule": crontab(hour="2", minute="45"),

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions import budgets, credits, month_close, renewals, retention, rollouts
+from subscriptions import budgets, credits, month_close, recommending, renewals, retention, rollouts
 from subscriptions.stripe import inbox, push, tax
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 AT_MOST = 5_000
 # The same of drafts to tax, each of which is a call to Stripe: a run is over before the next but one begins.
 TAXED_AT_MOST = 200
+# The same of accounts to replay, every few minutes of the night.
+RECOMMENDED_AT_MOST = 1_000
 # The same of rows to forget, a night.
 PRUNED_AT_MOST = 50_000
 
@@ -115,6 +117,14 @@ def process_stripe_events() -> int:
     if processed:
         _tell_stripe()
     return processed
+
+
+@shared_task
+def compute_recommendations() -> int:
+    """Replay what accounts whose usage moved would have paid otherwise."""
+    enough = timezone.now() + timedelta(seconds=settings.CELERY_TASK_SOFT_TIME_LIMIT / 2)
+    computed = recommending.compute_due(clock=timezone.now, limit=RECOMMENDED_AT_MOST, until=enough)
+    return _report("accounts' recommendations", computed)
 
 
 @shared_task

@@ -35,6 +35,13 @@ from subscriptions.models.plans import (
     VersionSource,
     Visibility,
 )
+from subscriptions.models.recommendations import (
+    ConfidenceChoices,
+    RecommendationDismissal,
+    RecommendationKind,
+    RecommendationRun,
+    UsageRecommendation,
+)
 from subscriptions.models.rollouts import VersionRollout
 from subscriptions.models.subscriptions import (
     RENEWALS,
@@ -56,6 +63,7 @@ __all__ = [
     "ChangeKind",
     "CloseFailure",
     "CompletedCheckout",
+    "ConfidenceChoices",
     "CreditEntry",
     "CreditEntryKind",
     "CreditGrant",
@@ -79,6 +87,9 @@ __all__ = [
     "PlanLimit",
     "PlanSurcharge",
     "PlanVersion",
+    "RecommendationDismissal",
+    "RecommendationKind",
+    "RecommendationRun",
     "StateChoices",
     "StripeEvent",
     "StripeEventState",
@@ -87,6 +98,7 @@ __all__ = [
     "TaxReport",
     "TaxReportKind",
     "Tier",
+    "UsageRecommendation",
     "UserSubscription",
     "VersionRollout",
     "VersionSource",
