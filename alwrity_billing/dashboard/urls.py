@@ -36,6 +36,7 @@ urlpatterns = [
     path("billing/keep/", billing_views.keep, name="billing_keep"),
     path("billing/card/", billing_views.card, name="billing_card"),
     path("billing/portal/", billing_views.portal, name="billing_portal"),
+    path("", include("alwrity_billing.dashboard.recommendation_urls")),
     path("alerts/unsubscribe/<str:token>/", email_links.unsubscribe, name="alerts_unsubscribe"),
     path("alerts/confirm/<str:token>/", email_links.confirm, name="alerts_confirm"),
     path("alerts/", alert_views.inbox, name="alerts"),

@@ -66,6 +66,7 @@ USERS_OF_TOKENS = [
     "billing.css",
     "alerts.css",
     "calls.css",
+    "recommendations.css",
 ]
 
 
