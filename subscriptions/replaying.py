@@ -33,6 +33,7 @@ from usage.core.replaying import (
     best_week,
     bucket_of,
     discounted,
+    merged,
     unit_price,
 )
 from usage.core.repricing import sum_exactly, unpriced
@@ -79,6 +80,7 @@ class _Log:
     book: PriceBook
     rows: Mapping[int, Price]
     catalog: Catalog
+    price_starts: Sequence[datetime]
     surcharges: Surcharges
     bounds: Sequence["_Bound"]
 
@@ -127,6 +129,7 @@ def _read(account: Account, *, at: datetime) -> _Log | None:
         cells=list(cells),
         book=book,
         rows=book.by_id(),
+        price_starts=sorted(book.starts_between(start, end)),
         catalog=catalog,
         surcharges=surcharges.of_account(account),
         bounds=_bounds(account),
@@ -147,14 +150,15 @@ def _best_model(
     log: _Log, kind: RecommendationKind, cells: Sequence[Cell], targets: Sequence[ModelClass]
 ) -> Found | None:
     """The target on which these calls of one model would have cost least, if the account may call it."""
-    best: tuple[Decimal, ModelClass, Replay] | None = None
-    for target in targets:
-        replay = _on_model(log, cells, target)
-        if (best is None or replay.saving > best[0]) and _may_call(log, target, cells):
-            best = (replay.saving, target, replay)
-    if best is None:
+    # Which days they were on matters only of the one that is told.
+    fewer = merged(cells, starts=log.price_starts)
+    savings = [
+        (_on_model(log, fewer, target).saving, target) for target in targets if _may_call(log, target, fewer)
+    ]
+    if not savings:
         return None
-    _, target, replay = best
+    _, target = max(savings, key=lambda each: each[0])
+    replay = _on_model(log, cells, target)
     known = log.catalog.models[cells[0].provider, cells[0].model]
     facts = {"class_now": known.capability, "class_then": target.capability}
     return _found(log, kind, _name(cells[0]), replay, alternative="/".join(target.key), facts=facts)

@@ -29,6 +29,7 @@ from subscriptions import (
     month_close,
     overrides,
     payments,
+    recommending,
     renewals,
 )
 from subscriptions.actors import Actor
@@ -92,6 +93,8 @@ def create(
     # The clock would, minutes later; the first look at the demo shall find them.
     rollups.roll_up(at=record.made_at, limit=len(CUSTOMERS), everything=True)
     projections.compute_due(at=record.made_at, limit=len(CUSTOMERS))
+    for account in Account.objects.order_by("pk"):
+        recommending.compute(account, at=record.made_at)
     credentials_file.write(replace(record, finished=True), data_dir=data_dir)
     return Creation(len(CUSTOMERS), calls, days)
 

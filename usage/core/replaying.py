@@ -5,7 +5,8 @@ calls consumed together costs what they cost one by one (`usage.core.repricing`)
 both sides.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 from usage.core.money import ZERO
 from usage.core.rating import Price, Quantities, Rates, TokenPrices, UnitPrices
-from usage.core.repricing import EXACT, Bucket, rate_together, rates_of, sum_exactly, thresholds
+from usage.core.repricing import EXACT, Bucket, rate_together, rates_of, sum_exactly, thresholds, together
 
 PERCENT = 100
 
@@ -42,6 +43,9 @@ class Cell(NamedTuple):
     cost: Decimal
     surcharge: Decimal
     quantities: Quantities
+
+
+BEGINS, ADDED_UP = Cell._fields.index("begins"), Cell._fields.index("calls")
 
 
 class Terms(NamedTuple):
@@ -208,6 +212,27 @@ def unit_price(name: str, cell: Cell, terms: Terms) -> Decimal:
         **dict(zip(UNITS.values(), units, strict=True)),
     }
     return found[name] or ZERO
+
+
+def merged(cells: Iterable[Cell], *, starts: Sequence[datetime]) -> list[Cell]:
+    """The same calls in fewer cells: days together that differ in nothing but the day. `starts` are the
+    instants at which some price begins, ascending; cells on both sides of one stay apart.
+    """
+    found: dict[tuple[object, ...], Cell] = {}
+    for cell in cells:
+        key = (*cell[:BEGINS], bisect_right(starts, cell.begins), *cell[BEGINS + 1 : ADDED_UP])
+        first = found.get(key)
+        found[key] = cell if first is None else _both(first, cell)
+    return list(found.values())
+
+
+def _both(one: Cell, other: Cell) -> Cell:
+    return one._replace(
+        calls=one.calls + other.calls,
+        cost=sum_exactly([one.cost, other.cost]),
+        surcharge=sum_exactly([one.surcharge, other.surcharge]),
+        quantities=together(one.quantities, other.quantities),
+    )
 
 
 def discounted(price: Price, percent_off: Decimal) -> Price:

@@ -17,6 +17,7 @@ from usage.core.replaying import (
     charges,
     cost_of,
     discounted,
+    merged,
 )
 from usage.core.repricing import sum_exactly
 
@@ -102,6 +103,22 @@ def test_days_and_weeks_are_counted_from_the_start() -> None:
 
     assert replay.days == {0, 6, 7, 27}
     assert {number: week.now for number, week in replay.weeks.items()} == {0: 6, 1: 7, 3: 27}
+
+
+def test_days_that_differ_in_nothing_else_are_merged_between_two_starts_of_prices() -> None:
+    used = Quantities(input_tokens=10, output_tokens=2)
+    cells = [a_cell(used, day=day, calls=3, cost=Decimal(day)) for day in range(4)]
+    batch = a_cell(used, batch=True, day=1)
+
+    fewer = merged([*cells, batch], starts=[START + timedelta(days=1, hours=12), cells[3].begins])
+
+    told = [(cell.begins, cell.batch, cell.calls, cell.cost, cell.quantities) for cell in fewer]
+    assert told == [
+        (cells[0].begins, False, 6, 1, Quantities(input_tokens=20, output_tokens=4)),  # days 0 and 1
+        (cells[2].begins, False, 3, 2, used),
+        (cells[3].begins, False, 3, 3, used),  # from its start on
+        (batch.begins, True, 1, 0, used),
+    ]
 
 
 def test_a_discount_is_taken_off_every_rate_tiers_included() -> None:
