@@ -24,6 +24,15 @@ def page(context: template.Context, name: str, *captured: object, **query: objec
     return reverse(name, args=captured) if request is None else page_url(request, name, *captured, **query)
 
 
+@register.inclusion_tag("components/tab.html", takes_context=True)
+def tab(context: template.Context, name: str, label: str, badge: int = 0) -> dict[str, object]:
+    """A tab that leads to the page called `name`, and is current there and on the pages below it."""
+    request = context["request"]
+    address = reverse(name)
+    is_current = request.path == address or (address != "/" and request.path.startswith(address))
+    return {"href": page_url(request, name), "label": label, "is_current": is_current, "badge": badge}
+
+
 @register.simple_tag(takes_context=True)
 def page_asking(context: template.Context, name: str, query: Mapping[str, object]) -> str:
     """The page called `name` with a query that is put together elsewhere."""

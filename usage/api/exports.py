@@ -19,8 +19,8 @@ from rest_framework.views import APIView
 from usage import exports, focus
 from usage.analytics import Dimension, Selection
 from usage.api.caller import account_read
-from usage.api.history import span_of
 from usage.api.parameters import AccountQuery, InstantField, ProviderField, read_query
+from usage.api.spans import span_of
 from usage.browsing import DEFAULT_DAYS, Question
 from usage.core.errors import InvalidRequest
 from usage.exports import MAX_CALL_DAYS
