@@ -25,6 +25,8 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"((?:\b|_)(?:{_HEADER}){_IS}{_SCHEME})[^\s\"',;&)}}\]]+", re.IGNORECASE), rf"\1{REMOVED}"),
     (re.compile(rf"((?:\b|_)(?:{_FIELD}){_IS})[^\s\"',;&)}}\]]+", re.IGNORECASE), rf"\1{REMOVED}"),
     (re.compile(r"([?&](?:key|token|sig|signature|code)=)[^\s\"'&#]+", re.IGNORECASE), rf"\1{REMOVED}"),
+    # The link of an invitation, also as where a login leads back to.
+    (re.compile(r"(/join/\d{1,18}(?::|%3A))[\w-]+", re.IGNORECASE), rf"\1{REMOVED}"),
     (
         re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,200}:)[^\s/]{1,500}@", re.IGNORECASE),
         rf"\1{REMOVED}@",

@@ -32,6 +32,8 @@ SECRETS = [
     ("anthropic sk-ant-api03-abcdefghijkl", "sk-ant-api03-abcdefghijkl"),
     ("google AIzaSyA-1234567890abcdefghijklmnopqrstu", "AIzaSyA-1234567890abcdefghijklmnopqrstu"),
     ("https://generativelanguage.googleapis.com/v1/models?key=g00gle&alt=sse", "g00gle"),
+    ("Not Found: /join/17:bhb5WY1_zZyf4-W/", "bhb5WY1_zZyf4-W"),
+    ("GET /login/?next=/join/17%3Abhb5WY1_zZyf4-W/", "bhb5WY1_zZyf4-W"),
     ('{"password": "correct horse"}', "correct"),
     ("client_secret=abc", "=abc"),
     ("paid by 4242424242424242 today", "4242424242424242"),
