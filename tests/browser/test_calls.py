@@ -76,6 +76,24 @@ def test_a_mistake_in_a_filter_is_said_beside_it(page: Page, acme: Account) -> N
     expect(page.get_by_label("From")).to_have_attribute("aria-invalid", "true")
 
 
+def test_the_usage_page_gives_its_numbers_to_tools_of_finance(
+    page: Page, acme: Account, tmp_path: Path
+) -> None:
+    log_in(page)
+    page.goto("/usage/?team=research")
+    # 1000 × 2.50 and 300 × 10, and 1000 × 2.50 and 100 × 10 USD per million.
+    page.get_by_role("switch", name="Exact amounts").focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_text("$0.009").first).to_be_visible()
+
+    for link, column in (("CSV", "cost"), ("FOCUS", "BilledCost")):
+        with page.expect_download() as started:
+            page.get_by_role("link", name=link, exact=True).click()
+        file = tmp_path / f"{link}.csv"
+        started.value.save_as(file)
+        assert total(rows_of([file.read_bytes()]), column) == Decimal("0.009")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_scrolls_sideways_on_a_narrow_screen(
     browser: Browser, live_server: LiveServer, acme: Account, theme: str
