@@ -1,7 +1,8 @@
 """What a billing period will have come to at its end, from what it has come to and the days before.
 
-Two estimates. The *run rate* carries the average since the period's start to its end. The *forecast* knows
-the account's weeks:
+Two estimates. The *run rate* carries the average since the period's start to its end. The *forecast* follows
+the course of the account's weeks (`core/courses.py`), from three weeks of history on. With less, and for
+accounts that are used now and then and have no course, it knows the weekdays:
 
 - A day of history weighs 1 in the last seven days, and 0.8 times as much with every week before that.
 - A weekday is expected to cost the weighted mean of that weekday's days, with one more day that cost the mean
@@ -29,21 +30,18 @@ from decimal import Decimal, localcontext
 from functools import cached_property
 from itertools import pairwise
 
+from usage.core.courses import DAYS_A_WEEK, WITHIN_80_PERCENT, Range, course_of
 from usage.core.money import COST_MAX_DIGITS, ZERO
 
-DAYS_A_WEEK = 7
 MOST_DAYS = 8 * DAYS_A_WEEK
 # With less than a week some weekdays have never been seen.
 FEWEST_DAYS = DAYS_A_WEEK
 WEIGHT_OF_THE_WEEK_BEFORE = Decimal("0.8")
 WEIGHT_OF_THE_MEAN = Decimal(1)
-WITHIN_80_PERCENT = Decimal("1.2816")
 FEWEST_DAYS_TO_CORRELATE = 2 * DAYS_A_WEEK
 MOST_CORRELATED = Decimal("0.8")
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
-
-_WEIGHTS = tuple(WEIGHT_OF_THE_WEEK_BEFORE ** (age // DAYS_A_WEEK) for age in range(MOST_DAYS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,16 +91,15 @@ def _forecast(
     days = min(len(history), MOST_DAYS)
     if days < FEWEST_DAYS:
         return Forecast(spent=spent, run_rate=rate, expected=rate, low=None, high=None, days_of_history=days)
-    weeks = Weeks(history, at=at)
     left = list(days_left(at=at, end=end))
-    rest = weeks.expected(left)
-    reach = WITHIN_80_PERCENT * weeks.deviation(left)
+    course = course_of(history[-MOST_DAYS:])
+    rest = Weeks(history, at=at).range(left) if course is None else course.ahead([part for _, part in left])
     return Forecast(
         spent=spent,
         run_rate=rate,
-        expected=spent + rest,
-        low=spent + max(rest - reach, ZERO),
-        high=spent + rest + reach,
+        expected=spent + rest.expected,
+        low=spent + rest.low,
+        high=spent + rest.high,
         days_of_history=days,
     )
 
@@ -120,14 +117,23 @@ def days_left(*, at: datetime, end: datetime) -> Iterator[tuple[int, Decimal]]:
 class Weeks:
     """An account's weekdays, as its history tells them."""
 
-    def __init__(self, history: Sequence[Decimal], *, at: datetime) -> None:
-        """`history` as `forecast` takes it, at least one day."""
+    def __init__(
+        self,
+        history: Sequence[Decimal],
+        *,
+        at: datetime,
+        most_days: int = MOST_DAYS,
+        weight: Decimal = WEIGHT_OF_THE_WEEK_BEFORE,
+    ) -> None:
+        """`history` as `forecast` takes it, at least one day; its last `most_days` count, a week `weight`
+        times as much as the one after it.
+        """
         today = at.astimezone(UTC).weekday()
-        amounts = history[: -MOST_DAYS - 1 : -1]
+        amounts = history[: -most_days - 1 : -1]
         # The youngest first: yesterday has age 0.
         self._days = [
-            ((today - 1 - age) % DAYS_A_WEEK, weight, amount)
-            for age, (weight, amount) in enumerate(zip(_WEIGHTS, amounts, strict=False))
+            ((today - 1 - age) % DAYS_A_WEEK, weight ** (age // DAYS_A_WEEK), amount)
+            for age, amount in enumerate(amounts)
         ]
         self._weight = sum((weight for _, weight, _ in self._days), start=ZERO)
         self.mean = sum((weight * amount for _, weight, amount in self._days), start=ZERO) / self._weight
@@ -144,6 +150,12 @@ class Weeks:
     def expected(self, days: Sequence[tuple[int, Decimal]]) -> Decimal:
         """The amount of all `days`, as `days_left` gives them."""
         return sum((part * self.expected_on(weekday) for weekday, part in days), start=ZERO)
+
+    def range(self, days: Sequence[tuple[int, Decimal]]) -> Range:
+        """What all `days` come to, and within which range."""
+        expected = self.expected(days)
+        reach = WITHIN_80_PERCENT * self.deviation(days)
+        return Range(expected, max(expected - reach, ZERO), expected + reach)
 
     def deviation(self, days: Sequence[tuple[int, Decimal]]) -> Decimal:
         """By how much the sum of `days` is off: one standard deviation."""
