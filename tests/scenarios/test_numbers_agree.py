@@ -23,7 +23,7 @@ from usage import rollups
 from usage.analytics import Dimension
 from usage.events import Tags
 from usage.ingest import ingest
-from usage.models import Account, Scope
+from usage.models import Account
 
 pytestmark = pytest.mark.django_db
 
@@ -141,7 +141,10 @@ def on_the_page(client: Client, asked: Question) -> dict[str, Sums]:
     """What the table shows, by the names that people read."""
     body = client.get("/usage/", asked.query).content.decode()
     rows = re.findall(r'<tr><th scope="row" class="name">(.*?)</th>(.*?)</tr>', body, re.DOTALL)
-    return {_name(name): _sums(re.findall(r'<td class="number">(.*?)</td>', cells, re.DOTALL)) for name, cells in rows}
+    return {
+        _name(name): _sums(re.findall(r'<td class="number">(.*?)</td>', cells, re.DOTALL))
+        for name, cells in rows
+    }
 
 
 def _name(cell: str) -> str:

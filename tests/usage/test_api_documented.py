@@ -1,7 +1,7 @@
 """The commands of docs/api.md do what the page says they do."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,7 +13,10 @@ from tests.support.cast import NOW, an_account, an_event
 from tests.support.credentials import a_key
 from tests.support.prices import load_every_price
 from tests.support.recording import record
+from tests.support.usage_rows import a_day
 from usage.models import Account, Scope
+
+SATURDAY = 5
 
 pytestmark = pytest.mark.django_db
 
@@ -68,3 +71,16 @@ def _with_what_is_shown(line: str, *, shown: str) -> str:
     begin, ellipsis, end = shown.partition("…")
     shortened = line.startswith(begin) and line.endswith(end)
     return f"{begin}{ellipsis}{end}" if ellipsis and shortened else line
+
+
+def test_the_next_month_is_forecast_as_the_page_says(key: str) -> None:
+    """Twelve weeks of 10 USD on workdays and 3 at weekends, but for one day."""
+    command, expected = shown("billing/forecast")
+    now = datetime(2026, 11, 25, 9, tzinfo=UTC)
+    for number in range(1, 85):
+        day = (now - timedelta(days=number)).date()
+        usual = "10" if day.weekday() < SATURDAY else "3"
+        a_day(Account.objects.get(), day=day, cost="45" if day == date(2026, 11, 10) else usual)
+
+    with time_machine.travel(now, tick=False):
+        assert_as_shown(run(command, KEY=key), expected)

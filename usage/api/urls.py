@@ -10,6 +10,7 @@ from usage.api.allocation import AllocationView
 from usage.api.audit import AuditView
 from usage.api.events import post_events
 from usage.api.exports import CallsCsvView, ExportView
+from usage.api.forecast import ForecastView
 from usage.api.history import HistoryView
 from usage.api.limits import LimitsView
 from usage.api.logs import UsageLogsView
@@ -35,5 +36,6 @@ urlpatterns = [
     path("usage/export", ExportView.as_view(), name="usage-export"),
     path("billing/allocation", AllocationView.as_view(), name="billing-allocation"),
     path("billing/audit", AuditView.as_view(), name="billing-audit"),
+    path("billing/forecast", ForecastView.as_view(), name="billing-forecast"),
     path("usage/history", HistoryView.as_view(), name="usage-history"),
 ]
