@@ -147,19 +147,25 @@ def totals(selection: Selection) -> Totals:
 
 def grouped(selection: Selection, *, by: Dimension, at_most: int = MOST_GROUPS) -> Breakdown:
     """What is selected by `by`; keys beyond the `at_most` most expensive together."""
-    rows = _read(
-        selection,
-        f"""SELECT CASE WHEN place <= %(at_most)s THEN key END AS shown, count(*), {SUMS}
+    return breakdowns(selection, by=[by], at_most=at_most)[by]
+
+
+def breakdowns(
+    selection: Selection, *, by: Sequence[Dimension], at_most: int = MOST_GROUPS
+) -> dict[Dimension, Breakdown]:
+    """As `grouped`, by each of several dimensions on its own, all in one statement."""
+    ranked = " UNION ALL ".join(
+        f"""SELECT '{dimension.value}' AS dimension, min(place) AS place,
+                   CASE WHEN place <= %(at_most)s THEN key END AS shown, count(*), {SUMS}
             FROM (
                 SELECT *, row_number() OVER (ORDER BY cost DESC, calls DESC, key) AS place
-                FROM (SELECT {KEYS[by]} AS key, {SUMS} FROM part GROUP BY 1) AS keys
+                FROM (SELECT {KEYS[dimension]} AS key, {SUMS} FROM part GROUP BY 1) AS keys
             ) AS ranked
-            GROUP BY 1, CASE WHEN place <= %(at_most)s THEN place END ORDER BY min(place)""",
-        at_most=at_most,
+            GROUP BY 3, CASE WHEN place <= %(at_most)s THEN place END"""
+        for dimension in by
     )
-    groups = [Group(key=key, totals=totals_of(sums)) for key, _, *sums in rows if key is not None]
-    others = next(((totals_of(sums), count) for key, count, *sums in rows if key is None), (NOTHING, 0))
-    return Breakdown(groups=groups, others=others[0], others_count=others[1])
+    rows = _read(selection, f"{ranked} ORDER BY place", at_most=at_most)
+    return {dimension: _breakdown(rows, of=dimension) for dimension in by}
 
 
 def over_time(selection: Selection, *, interval: Interval) -> list[Slice]:
@@ -286,3 +292,11 @@ def _picks(only: Mapping[Dimension, str]) -> tuple[str, dict[str, str]]:
         wanted["provider"] = provider if wanted.get("provider", provider) == provider else "\n"
     conditions = "".join(f" AND {column} = %(only_{column})s" for column in wanted)
     return conditions, {f"only_{column}": value for column, value in wanted.items()}
+
+
+def _breakdown(rows: Iterable[tuple[Any, ...]], *, of: Dimension) -> Breakdown:
+    """Of one dimension the rows: its name, a place, a key or None for the rest, how many keys, their sums."""
+    known = [(key, count, totals_of(sums)) for dimension, _, key, count, *sums in rows if dimension == of]
+    groups = [Group(key=key, totals=totals) for key, _, totals in known if key is not None]
+    others, count = next(((totals, count) for key, count, totals in known if key is None), (NOTHING, 0))
+    return Breakdown(groups=groups, others=others, others_count=count)

@@ -6,7 +6,7 @@ thousand tokens cost, how long calls take and how many fail. What could be had f
 `usage.inefficiencies`' business.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ from usage.core import patterns
 from usage.core.calendar import month_of
 from usage.core.patterns import DAYS_A_WEEK, HOURS_A_DAY, Middle, Peak, Trend, growth_percent
 from usage.models import Account
-from usage.queries import NOTHING, Group, Totals
+from usage.queries import NOTHING, Group, Slice, Totals
 
 # Hours of the day are told of the last eight weeks of a selection: a year of hours says no more.
 MOST_DAYS_OF_HOURS = timedelta(weeks=8)
@@ -91,6 +91,15 @@ def hours_of_day(selection: Selection) -> list[Totals]:
     return hours
 
 
+def hours_of_week(hours: Iterable[Slice]) -> list[list[Totals]]:
+    """What hours add up to on each of the seven weekdays, Monday first, in each of their 24 hours, UTC."""
+    found = [[NOTHING] * HOURS_A_DAY for _ in range(DAYS_A_WEEK)]
+    for piece in hours:
+        if piece.totals.calls:
+            found[piece.start.weekday()][piece.start.hour] += piece.totals
+    return found
+
+
 def peak_hours(selection: Selection) -> list[Peak]:
     """When the account calls most, as far as it calls more at some hours than at others."""
     return patterns.peaks([totals.calls for totals in hours_of_day(selection)])
@@ -143,7 +152,11 @@ def most_used_models(models: Breakdown, *, at_most: int = MOST_MODELS) -> list[G
 
 def members(selection: Selection) -> Members:
     """Who uses much and who little. Compared are the members that are told, of them the dearest 1000."""
-    found = analytics.grouped(selection, by=Dimension.MEMBER)
+    return members_of(analytics.grouped(selection, by=Dimension.MEMBER))
+
+
+def members_of(found: Breakdown) -> Members:
+    """As `members`, of usage that was read by member."""
     named = [group for group in found.groups if group.key]
     middle = patterns.middle(group.totals.cost for group in named)
     is_heavy, is_light = (middle.is_heavy, middle.is_light) if middle else (_nobody, _nobody)
@@ -159,7 +172,11 @@ def members(selection: Selection) -> Members:
 
 def allocation(selection: Selection, *, by: Dimension) -> Allocation:
     """What is allocated by one dimension, such as the team, and what is not."""
-    found = analytics.grouped(selection, by=by)
+    return allocation_of(analytics.grouped(selection, by=by))
+
+
+def allocation_of(found: Breakdown) -> Allocation:
+    """As `allocation`, of usage that was read by the dimension."""
     return Allocation(
         named=[group for group in found.groups if group.key],
         others=found.others,
@@ -169,7 +186,8 @@ def allocation(selection: Selection, *, by: Dimension) -> Allocation:
 
 def allocations(selection: Selection) -> Mapping[Dimension, Allocation]:
     """The allocation by team, by project and by department, each of everything that is selected."""
-    return {dimension: allocation(selection, by=dimension) for dimension in ALLOCATED_BY}
+    found = analytics.breakdowns(selection, by=ALLOCATED_BY)
+    return {dimension: allocation_of(breakdown) for dimension, breakdown in found.items()}
 
 
 def _nobody(_: Decimal) -> bool:

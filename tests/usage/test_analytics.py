@@ -116,6 +116,26 @@ class TestGrouping:
         assert (found.others, found.others_count) == (Totals(calls=2, cost=Decimal(3)), 2)
         assert found.totals.cost == 10
 
+    def test_several_dimensions_take_one_statement_and_are_told_as_one_by_one(
+        self, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        account = an_account()
+        a_rollup(account, model="gpt-4o", team="red", endpoint="chat", cost="3", calls=3)
+        a_rollup(account, model="o3", team="blue", endpoint="chat", cost="2")
+        a_rollup(account, model="o3", cost="4", calls=2)
+        by = [Dimension.MODEL, Dimension.TEAM, Dimension.ENDPOINT]
+
+        with django_assert_num_queries(1):
+            found = analytics.breakdowns(in_march(account), by=by, at_most=2)
+        assert costs_of(found[Dimension.MODEL].groups) == [
+            ("openai/o3", Decimal(6)),
+            ("openai/gpt-4o", Decimal(3)),
+        ]
+        assert costs_of(found[Dimension.ENDPOINT].groups) == [("chat", Decimal(5)), ("", Decimal(4))]
+        # Of three teams the third stands with the others.
+        assert (found[Dimension.TEAM].others.cost, found[Dimension.TEAM].others_count) == (2, 1)
+        assert found == {each: analytics.grouped(in_march(account), by=each, at_most=2) for each in by}
+
     def test_just_as_many_as_asked_for_leave_no_others(self) -> None:
         account = an_account()
         a_rollup(account, team="red")

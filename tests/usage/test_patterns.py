@@ -172,8 +172,8 @@ class TestAllocation:
         assert by_project.unallocated.cost == 5
         assert found[Dimension.DEPARTMENT].unallocated.cost == 9
 
-    def test_it_takes_three_statements(
+    def test_it_takes_one_statement(
         self, acme: Account, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(1):
             patterns.allocations(in_march(acme))
