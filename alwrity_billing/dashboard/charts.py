@@ -91,6 +91,11 @@ class Column:
     segments: tuple[Segment, ...]
     is_marked: bool
 
+    @property
+    def top(self) -> Decimal:
+        """Where the bar ends; the baseline where it has none."""
+        return self.segments[-1].y if self.segments else Decimal(HEIGHT - BOTTOM)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:

@@ -103,6 +103,123 @@ USAGE = {
     ),
 }
 
+COSTS = {
+    "cost": Definition(
+        term="Cost",
+        text=(
+            "What the calls that happened in this month cost, in US dollars before tax. Every call keeps the "
+            "price that was valid when it happened. Amounts are shown to the cent (below one, to two digits) "
+            "unless “Exact amounts” is on."
+        ),
+    ),
+    "calls": Definition(
+        term="Calls",
+        text="Calls to providers that happened in this month, failed ones included, each counted once.",
+    ),
+    "month": Definition(
+        term="Month",
+        text=(
+            "A calendar month in UTC. A call counts in the month in which it happened, whenever it was "
+            "recorded; an invoice covers your billing period, whose dates may differ."
+        ),
+    ),
+    "per_call": Definition(
+        term="Per call",
+        text="Cost divided by calls, failed ones included; below a dollar to three digits.",
+    ),
+    "per_1k": Definition(
+        term="Per 1K tokens",
+        text=(
+            "Cost per thousand input and output tokens together, cached ones included. What is paid by the "
+            "search, image or minute is part of the cost, so that it is high where there are few tokens."
+        ),
+    ),
+    "cached": Definition(
+        term="Cached",
+        text=(
+            "The share of the input tokens that the provider read from its cache, usually at a lower price."
+            " Tokens written to a cache do not count as cached."
+        ),
+    ),
+    "part": Definition(term="Share", text="The row’s part of what the month cost."),
+    "unusual": Definition(
+        term="Unusual day",
+        text=(
+            "A day that cost at least three times, or at most a third, of what its weekday and the days "
+            "around it let expect, and far more than these differ among themselves. Found in the last 90 "
+            "days, today left out; it takes two weeks of history."
+        ),
+    ),
+    "forecast": Definition(
+        term="Next month",
+        text=(
+            "What the next calendar month will have cost, as far as your last 52 weeks tell: their level, "
+            "growth and weekdays. The range is meant to hold four months of five."
+        ),
+    ),
+    "comparison": Definition(
+        term="What drives the change",
+        text=(
+            "A month that is over is compared with all of the month before. While one is running, its days "
+            "before today are compared with as many of the month before; today is left out until it is "
+            "over."
+        ),
+    ),
+    "cause_calls": Definition(
+        term="Number of calls",
+        text="What more or fewer calls make: their number, each at what a call of the model cost before.",
+    ),
+    "cause_size": Definition(
+        term="Tokens per call",
+        text="What longer or shorter calls make: tokens per call, each token at what one cost before.",
+    ),
+    "cause_price": Definition(
+        term="Price per token",
+        text=(
+            "The rest: what a token costs now and did before. Prices are in it, and the mix: more output or"
+            " less cached input makes the average token dearer. Of models without tokens it is the price "
+            "per call."
+        ),
+    ),
+    "cause_models": Definition(
+        term="New and gone",
+        text="The whole cost of models that are used in only one of the two months.",
+    ),
+    "inefficiencies": Definition(
+        term="Worth a look",
+        text=(
+            "What the month’s totals prove: at least 5% of 20 or more calls failed, less than 20% of input "
+            "was cached where that is cheaper, more was written to a cache than read from it, or half of "
+            "the output was reasoning. Amounts are at today’s standard prices and 1 USD or more."
+        ),
+    ),
+    "growth": Definition(
+        term="Growth",
+        text="By how many percent a month cost more than the month before. The running one is not compared.",
+    ),
+    "peaks": Definition(
+        term="Peak hours",
+        text=(
+            "Hours of the day, UTC, with at least one and a half times the calls of the average hour. The "
+            "shades are calls in that hour on an average one of these weekdays; today counts as a day."
+        ),
+    ),
+    "members": Definition(
+        term="Heavy and light",
+        text=(
+            "Heavy is who costs at least three times what the member in the middle does, light who costs at"
+            " most a third. It takes three members."
+        ),
+    ),
+    "unallocated": Definition(
+        term="Unallocated",
+        text=(
+            "Calls whose sender told no team, project or department. They are named rather than spread over"
+            " the others, so that rows add up to the whole."
+        ),
+    ),
+}
+
 BILLING = {
     "term": Definition(
         term="Term",

@@ -10,7 +10,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from usage.core.money import CENT, format_amount, to_cents
+from usage.core.money import CENT, format_amount, is_cents, to_cents
 from usage.providers import name_of
 
 register = template.Library()
@@ -50,6 +50,24 @@ def money(amount: Decimal) -> str | SafeString:
         rounded,
         exact,
     )
+
+
+@register.filter
+def usd_each(amount: Decimal) -> str:
+    """What one of something costs, to be compared: in cents, below a dollar in three significant digits."""
+    if not amount or amount >= 1:
+        return usd(amount)
+    third_digit = Decimal(1).scaleb(amount.adjusted() - 2)
+    rounded = amount.quantize(third_digit, rounding=ROUND_HALF_EVEN)
+    return usd(rounded) if is_cents(rounded) else f"${rounded:f}"
+
+
+@register.filter
+def difference(amount: Decimal) -> str | SafeString:
+    """As `money`, of what is more ("+$1.50") or less ("−$0.25"); a dash for neither."""
+    if not amount:
+        return "–"
+    return format_html("{}{}", MINUS if amount < 0 else "+", money(abs(amount)))
 
 
 @register.filter

@@ -25,6 +25,7 @@ urlpatterns = [
     path("overview/now/", views.overview_now, name="overview_now"),
     path("usage/", usage_views.usage, name="usage"),
     path("usage/", include("alwrity_billing.dashboard.calls_urls")),
+    path("", include("alwrity_billing.dashboard.costs_urls")),
     path("accounts/", views.choose_account, name="choose_account"),
     path("", include("alwrity_billing.dashboard.settings_urls")),
     path("billing/", billing_views.billing, name="billing"),

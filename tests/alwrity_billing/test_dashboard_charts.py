@@ -158,3 +158,10 @@ def test_the_title_says_the_headline_and_then_the_details() -> None:
 
 def test_the_gutter_grows_with_the_longest_label() -> None:
     assert a_chart(("4",)).gutter < a_chart(("0.0004",)).gutter
+
+
+def test_a_mark_stands_where_the_bar_ends_and_on_the_baseline_without_one() -> None:
+    # The highest bar fills the plot; the day without any has none.
+    full, none = a_chart(("3", "1"), ("0", "0")).columns
+
+    assert (full.top, none.top) == (TOP, BASELINE)

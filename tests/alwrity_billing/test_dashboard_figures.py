@@ -38,6 +38,40 @@ def test_money_has_one_spelling_when_cents_say_it_all() -> None:
 
 
 @pytest.mark.parametrize(
+    ("amount", "written"),
+    [
+        ("0", "$0.00"),
+        ("0.00012345", "$0.000123"),
+        ("0.012345", "$0.0123"),
+        ("0.0101", "$0.0101"),
+        ("0.0043", "$0.00430"),
+        ("0.01", "$0.01"),
+        ("0.5", "$0.50"),
+        ("0.999499", "$0.999"),
+        ("0.9996", "$1.00"),
+        ("1", "$1.00"),
+        ("12.3456", "$12.35"),
+    ],
+)
+def test_what_one_of_something_costs_has_three_digits_below_a_dollar(amount: str, written: str) -> None:
+    assert figures.usd_each(Decimal(amount)) == written
+
+
+@pytest.mark.parametrize(
+    ("amount", "written"), [("0", "–"), ("1.5", "+$1.50"), ("-0.25", "−$0.25"), ("-0.0061", "−$0.0061")]
+)
+def test_a_difference_has_its_sign(amount: str, written: str) -> None:
+    assert figures.difference(Decimal(amount)) == written
+
+
+def test_a_difference_has_both_spellings_behind_one_sign() -> None:
+    written = figures.difference(Decimal("-47.608895"))
+    assert written.startswith("−<span")
+    assert "$47.61" in written
+    assert "$47.608895" in written
+
+
+@pytest.mark.parametrize(
     ("share", "written"),
     [
         ("0", "0%"),

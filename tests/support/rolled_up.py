@@ -1,11 +1,14 @@
-"""Many accounts with months of totals, so that PostgreSQL plans as it does for many."""
+"""Totals by the day and month: of one account, and of many, for PostgreSQL to plan as it does for many."""
 
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Sum
 
+from tests.support.usage_rows import a_period, a_summary
+from usage import rollups
 from usage.models import (
     Account,
     BillingPeriod,
@@ -25,6 +28,13 @@ TABLES = (
     "usage_rollups",
     "usage_summaries",
 )
+
+
+def roll_up(account: Account, *, at: datetime) -> None:
+    """Sum the account's hours up: in a billing period (March 2026), in days and in months."""
+    calls = UsageRollup.objects.filter(account=account).aggregate(calls=Sum("calls"))["calls"]
+    a_summary(a_period(account), calls=calls)
+    rollups.roll_up(at=at, limit=1_000, everything=True)
 
 
 def fill(*, accounts: int, days: int, until: datetime) -> None:
