@@ -24,12 +24,11 @@ from psycopg import sql
 
 from alwrity_billing import embedded
 from subscriptions.stripe.simulator.server import Simulator
+from tests.support import chromium_program
 from tests.support.redis_server import Redis
 
 PROJECT = Path(__file__).resolve().parent.parent
 LONGEST = ("tests/test_benchmarks.py", "tests/scenarios/test_a_year_of_subscriptions.py")
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM_ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 
 os.environ.setdefault("DATA_DIR", str(PROJECT / "var" / "test"))
 os.environ.update(
@@ -77,12 +76,10 @@ def data_dir() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium or Chrome; the test is skipped where there is none."""
-    found = [path for name in CHROMIUM_NAMES if (path := shutil.which(name))]
-    if CHROMIUM_ON_MACOS.exists():
-        found.append(str(CHROMIUM_ON_MACOS))
-    if not found:
-        pytest.skip(f"needs a browser, one of: {', '.join(CHROMIUM_NAMES)}")
-    return found[0]
+    path = chromium_program.find()
+    if path is None:
+        pytest.skip(f"needs a browser, one of: {', '.join(chromium_program.NAMES)}")
+    return path
 
 
 @pytest.fixture

@@ -26,7 +26,10 @@ class SignUpForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic
     """A person with a password, and the account they will own."""
 
     company = forms.CharField(
-        max_length=MAX_COMPANY_LENGTH, label="Account name", help_text="Your company’s name, or your own."
+        max_length=MAX_COMPANY_LENGTH,
+        label="Account name",
+        help_text="Your company’s name, or your own.",
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
     )
 
     class Meta:
@@ -38,6 +41,7 @@ class SignUpForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.fields["email"].required = True
+        self.fields["email"].widget.attrs["autocomplete"] = "email"
 
 
 @never_cache

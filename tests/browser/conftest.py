@@ -8,18 +8,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from pytest_django.live_server_helper import LiveServer
 
 from tests.support.cast import NOW
+from tests.support.chromium_program import LAUNCH_ARGUMENTS
 
-# No sandbox: containers run tests as root. The rest keeps the browser from talking to anyone but us.
-LAUNCH_ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TIMEOUT_MS = 10_000
 
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from tests.support.cast import NOW, a_member, a_user, an_account
+from tests.support.cast import a_member, a_user, an_account
 from tests.support.usage_rows import a_log_row, a_period, a_rollup, a_summary
 from usage.models import Account
 
@@ -185,15 +185,3 @@ def test_everything_works_without_javascript(
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url("**/login/")
     context.close()
-
-
-def test_the_page_is_light(page: Page, acme: Account) -> None:
-    for day in range(1, 16):
-        for number in range(7):
-            a_rollup(acme, hour=NOW.replace(day=day, hour=0), provider=f"p{number}", model="m", cost="1.25")
-    transferred: list[int] = []
-    page.on("response", lambda response: transferred.append(len(response.body())))
-    log_in(page)
-    page.wait_for_load_state("networkidle")
-    # Uncompressed, and with the login page before it.
-    assert sum(transferred) < 150 * 1024
