@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from alwrity_billing.dashboard.addresses import page_url
 from alwrity_billing.dashboard.billing import billing_of, invoice_page
 from alwrity_billing.dashboard.definitions import BILLING
+from alwrity_billing.dashboard.transactions import transactions_page
 from alwrity_billing.dashboard.visits import Visit, account_page
 from subscriptions import changes, invoice_queries, lifecycle
 from subscriptions.api.invoices import pdf_response
@@ -48,6 +49,21 @@ def billing(request: HttpRequest, visit: Visit) -> HttpResponse:
     if is_waiting:
         response["Refresh"] = str(REFRESH_S)
     return response
+
+
+@require_safe
+@account_page
+def transactions(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """What was invoiced, paid and given back, and what became of the account's credits."""
+    page = transactions_page(
+        visit.account,
+        number=_page_number(request),
+        entries_number=_page_number(request, "credits"),
+        at=visit.at,
+    )
+    return render(
+        request, "dashboard/transactions.html", {**visit.frame(), "page": page, "definitions": BILLING}
+    )
 
 
 @require_safe
@@ -164,8 +180,8 @@ def _change(
     return redirect(page_url(request, "billing"))
 
 
-def _page_number(request: HttpRequest) -> int:
-    asked = request.GET.get("page", "")
+def _page_number(request: HttpRequest, of: str = "page") -> int:
+    asked = request.GET.get(of, "")
     return min(max(int(asked[:6]), 1), MAX_PAGE) if asked.isascii() and asked.isdecimal() else 1
 
 

@@ -235,6 +235,13 @@ BILLING = {
             "charged; what expires first is taken first."
         ),
     ),
+    "transactions": Definition(
+        term="Transactions",
+        text=(
+            "Every invoice with its total, every attempt to pay one, and every credit note, which reduces "
+            "what is due, refunds it, or turns it into credit. A payment that failed took nothing."
+        ),
+    ),
     "next": Definition(
         term="Next invoice",
         text=(

@@ -29,6 +29,7 @@ urlpatterns = [
     path("accounts/", views.choose_account, name="choose_account"),
     path("", include("alwrity_billing.dashboard.settings_urls")),
     path("billing/", billing_views.billing, name="billing"),
+    path("billing/transactions/", billing_views.transactions, name="transactions"),
     path("billing/invoices/<str:number>/", billing_views.invoice, name="invoice"),
     path("billing/invoices/<str:number>/pdf", billing_views.invoice_pdf, name="invoice_pdf"),
     path("billing/plans/", plan_views.choose_plan, name="choose_plan"),
