@@ -7,7 +7,6 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.forms import BaseUserCreationForm
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -29,17 +28,18 @@ class SignUpForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic
         max_length=MAX_COMPANY_LENGTH,
         label="Account name",
         help_text="Your company’s name, or your own.",
-        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+        widget=forms.TextInput(attrs={"autocomplete": "organization", "autofocus": True}),
     )
 
-    class Meta:
-        model = User
+    class Meta(BaseUserCreationForm.Meta):
         fields = ("username", "email")
 
     field_order = ("company", "username", "email", "password1", "password2")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        # Django would have one begin with the username, which is not the first.
+        self.fields["username"].widget.attrs.pop("autofocus", None)
         self.fields["email"].required = True
         self.fields["email"].widget.attrs["autocomplete"] = "email"
 

@@ -62,6 +62,12 @@ def test_what_is_wrong_is_told_and_nothing_is_made(client: Client, fields: dict[
     assert not Account.objects.exists()
 
 
+def test_a_name_that_looks_like_another_is_that_one(client: Client) -> None:
+    sign_up(client, username="ａlice")
+
+    assert User.objects.get().username == "alice"
+
+
 def test_a_taken_name_is_told(client: Client) -> None:
     a_user("alice")
 
