@@ -23,9 +23,11 @@
 
   const live = document.getElementById("live");
   if (live) live.hidden = false;
-  // Without an answer the numbers stand still: say so instead of pretending.
-  document.addEventListener("htmx:sendError", () => live?.classList.add("live-off"));
+  // Without a good answer the numbers stand still: say so instead of pretending.
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.successful) live?.classList.remove("live-off");
+    const word = document.getElementById("live-word");
+    const isOff = !event.detail.successful;
+    if (!live || live.classList.toggle("live-off", isOff) === (word.textContent !== "Live")) return;
+    word.textContent = isOff ? "Not live: no answer" : "Live";
   });
 })();
