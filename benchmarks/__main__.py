@@ -1,4 +1,5 @@
-"""`make bench`: measure recording usage, authorizing calls, looking at the log, closing months and alerting.
+"""`make bench`: measure recording usage, authorizing calls, looking at the log, closing months, alerting,
+and the dashboard's pages.
 
 See docs/benchmarks.md.
 """
@@ -27,6 +28,9 @@ DEFAULT_CLOSING = 1_000
 DEFAULT_CLOSING_ROWS = 500_000
 DEFAULT_ALERTING = 1_000
 DEFAULT_MOVED = 100
+DEFAULT_PAGE_ACCOUNTS = 1_000
+DEFAULT_PAGE_ROWS = 1_000_000
+DEFAULT_PAGE_SAMPLE = 10
 BATCH = 1_000
 NARROWEST_TABLE = 140
 INTERRUPTED = 130
@@ -51,6 +55,9 @@ def main() -> int:
         closing_rows=arguments.closing_rows,
         alerting=arguments.alerting,
         moved=arguments.moved,
+        page_accounts=arguments.page_accounts,
+        page_rows=arguments.page_rows,
+        page_sample=arguments.page_sample,
         any_server=arguments.any_server,
     )
     try:
@@ -124,6 +131,7 @@ def parser() -> argparse.ArgumentParser:
         default=DEFAULT_MOVED,
         help="of these, how many moved and are looked at; beside them ten times as many",
     )
+    add_page_options(options)
     options.add_argument(
         "--any-server",
         action="store_true",
@@ -132,6 +140,24 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--json", action="store_true", help="write all samples to DATA_DIR/bench/")
     options.add_argument("--database", default="bench_alwrity", help="name of the database made and dropped")
     return options
+
+
+def add_page_options(options: argparse.ArgumentParser) -> None:
+    options.add_argument(
+        "--page-accounts", type=positive, default=DEFAULT_PAGE_ACCOUNTS, help="accounts with a year of usage"
+    )
+    options.add_argument(
+        "--page-rows",
+        type=positive,
+        default=DEFAULT_PAGE_ROWS,
+        help="calls of theirs in that year; beside them a twentieth",
+    )
+    options.add_argument(
+        "--page-sample",
+        type=positive,
+        default=DEFAULT_PAGE_SAMPLE,
+        help="of these accounts, whose pages are opened, beside the largest and the middle one",
+    )
 
 
 def positive(text: str) -> int:

@@ -12,16 +12,19 @@ MEGABYTE = 1_000_000
 
 class Figure(StrEnum):
     """What of a sample is compared: its rate, the milliseconds that half of the requests, or all but a
-    hundredth, do not exceed, by how many MB the process grew, the milliseconds or statements that each of its
-    accounts took, or the seconds that all took together.
+    twentieth or a hundredth, do not exceed, by how many MB the process grew, the milliseconds or statements
+    that each of its accounts took, the most statements that a request took, or the seconds that all took
+    together.
     """
 
     RATE = "rate"
     P50 = "p50"
+    P95 = "p95"
     P99 = "p99"
     GROWTH = "growth"
     EACH = "each"
     STATEMENTS = "statements each"
+    MOST_STATEMENTS = "most"
     SECONDS = "all together"
 
     @property
@@ -31,6 +34,7 @@ class Figure(StrEnum):
             Figure.RATE: "a second",
             Figure.GROWTH: "MB",
             Figure.STATEMENTS: "statements",
+            Figure.MOST_STATEMENTS: "statements",
             Figure.SECONDS: "s",
         }
         return units.get(self, "ms")
@@ -49,11 +53,15 @@ class Figure(StrEnum):
             case Figure.STATEMENTS:
                 assert sample.statements is not None
                 return sample.statements / sample.count
+            case Figure.MOST_STATEMENTS:
+                assert sample.most_statements is not None
+                return sample.most_statements
             case Figure.GROWTH:
                 assert sample.growth is not None
                 return sample.growth / MEGABYTE
         assert sample.latency is not None
-        return 1_000 * (sample.latency.p50 if self is Figure.P50 else sample.latency.p99)
+        latency = sample.latency
+        return 1_000 * {Figure.P50: latency.p50, Figure.P95: latency.p95}.get(self, latency.p99)
 
 
 class Relation(StrEnum):

@@ -13,7 +13,9 @@ class Plan:
     sends in a round; `random_ids` adds a log as large whose events have random ids. Authorize: each probe
     makes `requests`, shared by its clients, for `accounts`. Admin: `log_rows` are looked through. Close: a
     month of `closing` accounts with `closing_rows` of the log is closed. Alerts: of `alerting` accounts
-    `moved` are looked at, and ten times as many. `any_server`: also on one that does not wait for its disk.
+    `moved` are looked at, and ten times as many. Pages: those of `page_sample` of `page_accounts`, and of two
+    more, are opened, over a year with `page_rows` of the log. `any_server`: also on one that does not wait
+    for its disk.
     """
 
     database: str
@@ -29,6 +31,9 @@ class Plan:
     closing_rows: int
     alerting: int
     moved: int
+    page_accounts: int
+    page_rows: int
+    page_sample: int
     any_server: bool
 
     @property

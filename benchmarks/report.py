@@ -54,14 +54,20 @@ def show(result: Result, console: Console) -> None:
 
 def tables(result: Result) -> list[Table]:
     """The tables this run has something for."""
-    requests = {name: taken for name, taken in result.samples.items() if taken[0].latency is not None}
+    pages = {name: taken for name, taken in result.samples.items() if taken[0].most_statements is not None}
+    requests = {
+        name: taken
+        for name, taken in result.samples.items()
+        if taken[0].latency is not None and name not in pages
+    }
     accounts = {name: taken for name, taken in result.samples.items() if taken[0].growth is not None}
     counted = {name: taken for name, taken in result.samples.items() if taken[0].statements is not None}
-    others = {*requests, *accounts, *counted}
+    others = {*requests, *pages, *accounts, *counted}
     events = {name: taken for name, taken in result.samples.items() if name not in others}
     made = [
         rates_table(events) if events else None,
         requests_table(requests) if requests else None,
+        pages_table(pages) if pages else None,
         accounts_table(accounts) if accounts else None,
         counted_table(counted) if counted else None,
         verdicts_table(result.verdicts),
@@ -98,6 +104,26 @@ def requests_table(samples: Mapping[str, Sequence[Sample]]) -> Table:
         rates = [f"{value:,.0f}" for value in (rate.median, rate.low, rate.high)]
         times = [f"{value * 1000:,.2f}" for value in (p50.median, p99.median, p99.low, p99.high)]
         table.add_row(name, *rates, *times)
+    return table
+
+
+def pages_table(samples: Mapping[str, Sequence[Sample]]) -> Table:
+    columns = ("opened", "p50 ms", "p95 ms", "p95 min", "p95 max", "max ms", "statements at most")
+    table = a_table("Pages", *columns)
+    for name, taken in samples.items():
+        latencies = [sample.latency for sample in taken if sample.latency is not None]
+        p95 = Spread.of([latency.p95 for latency in latencies])
+        times = (
+            Spread.of([latency.p50 for latency in latencies]).median,
+            *(p95.median, p95.low, p95.high),
+            max(latency.longest for latency in latencies),
+        )
+        table.add_row(
+            name,
+            f"{sum(sample.count for sample in taken):,}",
+            *(f"{value * 1000:,.1f}" for value in times),
+            f"{max(sample.most_statements or 0 for sample in taken)}",
+        )
     return table
 
 

@@ -16,6 +16,7 @@ from benchmarks import (
     comparisons,
     databases,
     ingest_group,
+    pages_group,
 )
 from benchmarks.groups import Group
 from benchmarks.plan import Plan
@@ -28,10 +29,11 @@ GROUPS = {
     "admin": admin_group.prepare,
     "close": close_group.prepare,
     "alerts": alerts_group.prepare,
+    "pages": pages_group.prepare,
     "ingest": ingest_group.prepare,
 }
 # What is measured unless one group is named. Closing alone takes as long as all the others.
-USUAL = ("authorize", "admin", "alerts", "ingest")
+USUAL = ("authorize", "admin", "alerts", "pages", "ingest")
 
 
 def run(plan: Plan, *, at: datetime, console: Console) -> Result:

@@ -24,22 +24,27 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long one request takes, in seconds: half of them at most `p50`, all but a hundredth `p99`."""
+    """How long one request takes, in seconds: half of them at most `p50`, all but a twentieth
+    `p95`, all but a hundredth `p99`, all of them `longest`.
+    """
 
     p50: float
+    p95: float
     p99: float
+    longest: float
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> "Latency":
         """The nearest-rank percentiles of at least one duration."""
         ranked = sorted(seconds)
-        return cls(*(ranked[ceil(share * len(ranked)) - 1] for share in (0.5, 0.99)))
+        return cls(*(ranked[ceil(share * len(ranked)) - 1] for share in (0.5, 0.95, 0.99, 1)))
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One measurement of one probe; `latency` where each request was timed by itself, `growth` where it was
-    seen by how many bytes the process grew at most, `statements` where they were counted.
+    seen by how many bytes the process grew at most, `statements` where they were counted, `most_statements`
+    where those of each request were.
     """
 
     count: int
@@ -47,6 +52,7 @@ class Sample:
     latency: Latency | None = None
     growth: int | None = None
     statements: int | None = None
+    most_statements: int | None = None
 
     @property
     def rate(self) -> float:
@@ -58,6 +64,12 @@ class Sample:
         """The sample of all clients' requests, from the first one's beginning to the last one's end."""
         seconds = max(turn.end for turn in turns) - min(turn.start for turn in turns)
         return cls(len(turns), seconds, Latency.of([turn.end - turn.start for turn in turns]))
+
+    @classmethod
+    def of_pages(cls, turns: Sequence[Turn], *, most_statements: int) -> "Sample":
+        """The sample of pages made one after the other; what was done in between does not count."""
+        latencies = [turn.end - turn.start for turn in turns]
+        return cls(len(turns), sum(latencies), latency=Latency.of(latencies), most_statements=most_statements)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,10 @@ import psycopg
 import pytest
 from django.conf import settings
 
+from benchmarks.pages.addresses import PAGES
+from benchmarks.pages.house import visited
+from usage.models import Account
+
 TIMEOUT_S = 300
 EVENTS = 3_000
 SAMPLE = 1_000
@@ -78,7 +82,35 @@ ALERT_PROBES = {
     "deliver by the log": MORE,
 }
 SUMS_OF_LOOKING = ("alerts, accounts, thresholds, whose", "sent, due, alerts")
-PROBES = INGEST_PROBES | AUTHORIZE_PROBES | ADMIN_PROBES | set(ALERT_PROBES)
+# Pages are skipped where they do not exist; these do.
+KNOWN_PAGES = {
+    "overview",
+    "overview, nothing new",
+    "overview, something new",
+    "usage, 30 days by provider",
+    "usage, 12 months by model",
+    "billing",
+    "invoice",
+    "plans",
+    "a plan to confirm",
+    "alerts",
+}
+PAGE_ROWS = 2_000
+FACTS = {"newest": "1.1", "older": "1.1", "invoice": "B-1", "plan": "1", "version": "1"}
+PAGE_NAMES = [page.name for page in PAGES if page.exists(FACTS)]
+PAGE_PROBES = {
+    f"{name}, {size} log" for name in ("choose an account", *PAGE_NAMES) for size in ("large", "small")
+}
+SUMS_OF_PAGES = (
+    "rows",
+    "usage_summaries",
+    "usage_rollups",
+    "usage_day_rollups",
+    "usage_month_rollups",
+    "marked",
+    "read for pages",
+)
+PROBES = INGEST_PROBES | AUTHORIZE_PROBES | ADMIN_PROBES | set(ALERT_PROBES) | PAGE_PROBES
 AT_MOST = {
     **{
         (f"authorize over HTTP, {clients}{hot}", f"P3 empty DRF view with token, {clients}", "p99"): 1.0
@@ -90,6 +122,9 @@ AT_MOST = {
     },
     **{(f"{page}, large log", f"{page}, large log", "p99"): 300 for page in ADMIN_PAGES},
     (LOOK_AT_MOVED, "look at what moved, no other accounts", "each"): 1.2,
+    **{(f"{name}, large log", f"{name}, large log", "p95"): 200 for name in PAGE_NAMES},
+    **{(f"{name}, large log", f"{name}, large log", "most"): 15 for name in PAGE_NAMES},
+    **{(f"{name}, large log", f"{name}, small log", "p95"): 1.2 for name in PAGE_NAMES},
 }
 AT_LEAST = {
     **{
@@ -132,6 +167,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Run:
         *("--n", str(EVENTS), "--sample", str(SAMPLE), "--rounds", "2", "--random-ids", "--json"),
         *("--requests", str(REQUESTS), "--accounts", "20", "--log-rows", str(EVENTS)),
         *("--alerting", str(ALERTING), "--moved", str(MOVED)),
+        *("--page-accounts", "1", "--page-rows", str(PAGE_ROWS), "--page-sample", "1"),
         *("--database", database, "--any-server"),
         data_dir=folder,
     )
@@ -189,6 +225,7 @@ def test_the_sums_cover_every_log_and_every_table_that_was_compared_with(run: Ru
         *(f"alerts: {MOVED} moved, all looked at: {sums}" for sums in SUMS_OF_LOOKING),
         *(f"alerts_alone: {MOVED} moved: {sums}" for sums in (*SUMS_OF_LOOKING, "marks left")),
         f"alerts: {MORE} due: sent, waiting, alerts",
+        *(f"{size} log of pages: {sums}" for size in ("large", "small") for sums in SUMS_OF_PAGES),
     }
 
 
@@ -211,9 +248,11 @@ def test_every_probe_has_a_sample_of_every_round(run: Run) -> None:
 
 
 def test_requests_are_timed_one_by_one(run: Run) -> None:
-    for name in AUTHORIZE_PROBES | ADMIN_PROBES:
+    for name in AUTHORIZE_PROBES | ADMIN_PROBES | PAGE_PROBES:
         for sample in run.written["probes"][name]:
-            assert 0 < sample["latency"]["p50"] <= sample["latency"]["p99"] <= sample["seconds"]
+            latency = sample["latency"]
+            assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"] <= latency["longest"]
+            assert latency["longest"] <= sample["seconds"]
 
 
 def test_every_aim_is_judged_by_its_median(run: Run) -> None:
@@ -279,6 +318,33 @@ def test_looking_takes_statements_for_what_is_looked_at_alone(run: Run) -> None:
     assert samples[LOOK_AT_MOVED][0]["statements"] == 1 + MOVED * (1 + 1 + 7 + 1) + 2 * 5
     # All are read by one statement; where nothing was used, thresholds are not asked for.
     assert samples[LOOK_AT_ALL][0]["statements"] == 1 + ALERTING * 5 + MOVED + 2 * 5
+
+
+def test_pages_of_the_largest_account_the_middle_one_and_as_many_others_are_opened() -> None:
+    accounts = [Account(pk=n) for n in range(10)]
+    opened = [accounts.index(account) for account in visited(accounts, others=3)]
+    assert opened[:2] == [0, 5]
+    assert len(set(opened)) == 5
+    assert visited(accounts[:1], others=3) == accounts[:1]
+
+
+def test_what_pages_show_of_the_year_is_what_the_log_holds(run: Run) -> None:
+    assert set(PAGE_NAMES) >= KNOWN_PAGES
+    found = {check["what"]: check["found"] for check in run.written["checks"]}
+    assert found["large log of pages: rows"] == [str(PAGE_ROWS)]
+    assert found["small log of pages: rows"] == [str(PAGE_ROWS // 20)]
+    # It is the only account, so that it made every call.
+    assert found["large log of pages: read for pages"] == found["large log of pages: usage_rollups"][:2]
+    assert all(sample["count"] == 1 for name in PAGE_PROBES for sample in run.written["probes"][name])
+
+
+def test_a_page_takes_as_many_statements_from_a_large_log_as_from_a_small_one(run: Run) -> None:
+    most = {
+        name: [sample["most_statements"] for sample in run.written["probes"][name]] for name in PAGE_PROBES
+    }
+    for name in PAGE_NAMES:
+        assert most[f"{name}, large log"] == most[f"{name}, small log"]
+        assert min(most[f"{name}, large log"]) > 0
 
 
 def test_the_storage_of_a_million_events_is_told(run: Run) -> None:

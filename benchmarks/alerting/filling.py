@@ -31,6 +31,7 @@ FROM billing_periods period
 CROSS JOIN unnest(%(name)s::text[], %(measure)s::text[], %(scope)s::text[], %(scope_value)s::text[],
                   %(window)s::text[], %(mode)s::text[], %(amount)s::numeric[])
      AS given(name, measure, scope, scope_value, "window", mode, amount)
+WHERE period.closed_at IS NULL
 ORDER BY period.account_id
 """
 
@@ -65,7 +66,7 @@ def a_version(month: Month) -> PlanVersion:
 
 
 def give(version: PlanVersion, *, at: datetime) -> None:
-    """Give every account that has a billing period the limits that the version sells."""
+    """Give every account whose billing period is open the limits that the version sells."""
     sold = entitlements.limit_terms(version)
     names = ("name", "measure", "scope", "scope_value", "window", "mode", "amount")
     values = {name: [getattr(terms, name) for terms in sold] for name in names}

@@ -1,0 +1,1 @@
+"""The sixth group of probes: how fast the pages of the dashboard are made, over a year of usage."""
