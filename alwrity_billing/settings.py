@@ -70,6 +70,9 @@ if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured(guards.WRONG_DATABASE_URL)
 
 DATABASES["default"]["OPTIONS"] = {
+    # Statements that take milliseconds are not worth compiling, which takes PostgreSQL half a second and more
+    # where it overestimates what they read. Set to nothing behind a pooler that takes no options.
+    "options": env.str("DATABASE_SESSION_OPTIONS", "-c jit=off"),
     **DATABASES["default"].get("OPTIONS", {}),
     # Set to 0 behind a pooler that cannot keep prepared statements between transactions.
     "prepare_threshold": env.int("DATABASE_PREPARE_THRESHOLD", 5) or None,

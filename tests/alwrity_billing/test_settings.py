@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from tests.support.processes import PROJECT, manage
 
@@ -51,6 +52,13 @@ def test_a_value_of_the_wrong_type_is_refused_by_name(tmp_path: Path, name: str,
 )
 def test_a_value_out_of_bounds_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
     assert refusal(tmp_path, **{name: value}).startswith(f'Environment variable "{name}" invalid')
+
+
+@pytest.mark.django_db
+def test_postgresql_does_not_compile_our_statements() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW jit")
+        assert cursor.fetchone() == ("off",)
 
 
 def test_half_configured_tokens_are_refused(tmp_path: Path) -> None:
