@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import Exists, Sum
 
 from subscriptions import dunning, term_ends
-from subscriptions.budget_protection import budget_of
 from subscriptions.core.invoices import InvoiceState
 from subscriptions.core.states import State
 from subscriptions.invoice_lines import AT_ONCE
@@ -82,12 +81,17 @@ Concern = Unpaid | BudgetPauses | TrialEnds | CardExpires
 
 
 def concerns_of(
-    account: Account, subscription: UserSubscription | None, profile: BillingProfile | None, *, at: datetime
+    account: Account,
+    subscription: UserSubscription | None,
+    profile: BillingProfile | None,
+    budget: Budget | None,
+    *,
+    at: datetime,
 ) -> list[Concern]:
     """What needs the account's people at `at`, the most urgent first."""
     found = (
         _unpaid(account, subscription),
-        _budget(account),
+        _budget(budget),
         _trial(subscription, profile, at=at),
         _card(profile, at=at),
     )
@@ -102,14 +106,14 @@ def payment_on_its_way(account: Account, *, at: datetime) -> bool:
     """
     since = at - ON_ITS_WAY_FOR
     changes = SubscriptionChange.objects.filter(account=account, kind__in=AT_ONCE, recorded_at__gt=since)
-    unbilled = changes.filter(invoice_lines__isnull=True).aggregate(due=Sum("amount_due"))["due"] or ZERO
-    if unbilled > 0:
-        return True
+    unbilled = changes.filter(invoice_lines__isnull=True).order_by().values("account")
+    due = unbilled.annotate(due=Sum("amount_due")).filter(due__gt=0)
     invoices = BillingHistory.objects.filter(account=account, created_at__gt=since)
-    if invoices.filter(state=InvoiceState.DRAFT).exists():
-        return True
+    drafts = invoices.filter(state=InvoiceState.DRAFT)
     tried = InvoiceCollection.objects.filter(invoice__account=account, invoice__state=InvoiceState.OPEN)
-    return tried.filter(next_payment_at__gt=since, next_payment_at__lte=at).exists()
+    tried = tried.filter(next_payment_at__gt=since, next_payment_at__lte=at)
+    # One question instead of three.
+    return Account.objects.filter(Exists(due) | Exists(drafts) | Exists(tried), pk=account.pk).exists()
 
 
 def expiry_of(profile: BillingProfile | None) -> datetime | None:
@@ -142,8 +146,7 @@ def _unpaid(account: Account, subscription: UserSubscription | None) -> Unpaid |
     )
 
 
-def _budget(account: Account) -> BudgetPauses | None:
-    budget = budget_of(account)
+def _budget(budget: Budget | None) -> BudgetPauses | None:
     if budget is None or budget.paused_at is None:
         return None
     by = _who_paused(budget, at=budget.paused_at) if budget.is_paused_by_hand else ""

@@ -179,11 +179,16 @@ def profile_of(account: Account) -> BillingProfile | None:
 
 
 def page_of(found: "QuerySet[Any, Row]", *, limit: int, offset: int) -> Page[Row]:
-    """Rows `offset` to `offset` + `limit` of an ordered set; reads one more to know whether more follow."""
+    """Rows `offset` to `offset` + `limit` of an ordered set; reads one more to know whether more follow, and
+    counts all only where the page does not show where they end.
+    """
     if limit < 1 or not 0 <= offset <= MAX_OFFSET:
         raise ValueError(f"a page needs a limit of at least 1 and an offset in 0..{MAX_OFFSET}")
     rows = list(found[offset : offset + limit + 1])
-    return Page(rows=rows[:limit], total_count=found.count(), has_more=len(rows) > limit)
+    has_more = len(rows) > limit
+    is_last = not has_more and (rows or not offset)
+    total_count = offset + len(rows) if is_last else found.count()
+    return Page(rows=rows[:limit], total_count=total_count, has_more=has_more)
 
 
 def _whole(invoices: "QuerySet[BillingHistory]") -> "QuerySet[BillingHistory]":

@@ -49,6 +49,19 @@ def subscription_of(account: Account) -> UserSubscription | None:
     return with_relations().filter(account=account).first()
 
 
+def with_terms(account: Account) -> Account:
+    """The account with its subscription, its plan, its billing profile and its budget, as far as there are
+    any: all that pages begin with, in one statement.
+    """
+    relations = (
+        "subscription__plan_version__plan",
+        "subscription__pending_plan",
+        "billing_profile",
+        "budget",
+    )
+    return Account.objects.select_related(*relations).get(pk=account.pk)
+
+
 def versions_for_sale(*, at: datetime, account: Account | None = None) -> list[PlanVersion]:
     """What everybody may choose at `at`, and what was made for `account`: the version sold of each plan, in
     the order shown.

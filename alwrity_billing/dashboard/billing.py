@@ -111,7 +111,7 @@ def billing_of(
     at: datetime,
 ) -> BillingPage:
     """The account's billing as of `at`, with the page of invoices of that `number`, from 1 on."""
-    upcoming = previews.upcoming(account, at=at)
+    upcoming = previews.upcoming(account, at=at, subscription=subscription)
     can_schedule = subscription is not None and allows(Move.SCHEDULE, before=State(subscription.state))
     is_scheduled = subscription is not None and bool(
         subscription.cancel_at_term_end or subscription.pending_plan_id
@@ -119,7 +119,7 @@ def billing_of(
     return BillingPage(
         subscription=subscription,
         card=profile if profile is not None and profile.has_card else None,
-        credit=credits.balance_of(account, at=at),
+        credit=credits.balance_of(account, at=at) if upcoming is None else upcoming.balance,
         next_invoice=None if upcoming is None else _next_invoice(upcoming),
         invoices=invoice_queries.invoices_of(
             account, limit=INVOICES_A_PAGE, offset=INVOICES_A_PAGE * (number - 1)

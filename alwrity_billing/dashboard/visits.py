@@ -16,9 +16,9 @@ from django.views.decorators.cache import never_cache
 
 from alerts import inbox
 from alwrity_billing.dashboard import banners
-from subscriptions import attention, invoice_queries, queries
+from subscriptions import attention, queries
 from subscriptions.actors import Actor, of_principal
-from subscriptions.models import BillingProfile, UserSubscription
+from subscriptions.models import BillingProfile, Budget, UserSubscription
 from usage import access
 from usage.access import Principal
 from usage.core.errors import AccessDenied, NotAuthenticated
@@ -59,11 +59,19 @@ class Visit:
 
     @cached_property
     def subscription(self) -> UserSubscription | None:
-        return queries.subscription_of(self.account)
+        return getattr(self._with_terms, "subscription", None)
 
     @cached_property
     def profile(self) -> BillingProfile | None:
-        return invoice_queries.profile_of(self.account)
+        return getattr(self._with_terms, "billing_profile", None)
+
+    @cached_property
+    def budget(self) -> Budget | None:
+        return getattr(self._with_terms, "budget", None)
+
+    @cached_property
+    def _with_terms(self) -> Account:
+        return queries.with_terms(self.account)
 
     def require_change(self) -> None:
         """Raises AccessDenied for whom `may_change` is false."""
@@ -76,7 +84,9 @@ class Visit:
 
     def frame(self) -> dict[str, Any]:
         """What the frame around every page shows of it."""
-        concerns = attention.concerns_of(self.account, self.subscription, self.profile, at=self.at)
+        concerns = attention.concerns_of(
+            self.account, self.subscription, self.profile, self.budget, at=self.at
+        )
         return {
             "account": self.account,
             "may_switch": self.may_switch,

@@ -9,6 +9,7 @@ from django.conf import settings
 from subscriptions import attention, budgets, invoice_queries, invoicing, lifecycle, queries
 from subscriptions.actors import Actor
 from subscriptions.attention import BudgetPauses, CardExpires, Concern, TrialEnds, Unpaid
+from subscriptions.budget_protection import budget_of
 from subscriptions.models import InvoiceCollection
 from tests.support.cast import NOW, a_member, a_user, an_account, an_event
 from tests.support.invoicing import metered, paid, period_invoice, refused, start_invoice
@@ -30,7 +31,11 @@ def acme() -> Iterator[Account]:
 def concerns(*, at: datetime = NOW) -> list[Concern]:
     account = Account.objects.get(external_id="acme")
     return attention.concerns_of(
-        account, queries.subscription_of(account), invoice_queries.profile_of(account), at=at
+        account,
+        queries.subscription_of(account),
+        invoice_queries.profile_of(account),
+        budget_of(account),
+        at=at,
     )
 
 
