@@ -27,6 +27,7 @@ from usage.models import Account
 
 pytestmark = pytest.mark.django_db
 
+CELL = re.compile(r'<td class="number">(.*?)</td>', re.DOTALL)
 DAYS = 120
 TODAY = NOW.date()
 MODELS = ("gpt-4o", "gpt-4o-mini", "o3")
