@@ -21,6 +21,8 @@ SPECTACULAR_SETTINGS = {
         "InvoiceLineKindEnum": "subscriptions.models.LineKindChoices",
         "InvoiceStateEnum": "subscriptions.api.invoices.FINAL_STATES",
         "PaymentStateEnum": "subscriptions.models.PaymentState",
+        "RecommendationConfidenceEnum": "subscriptions.models.ConfidenceChoices",
+        "RecommendationKindEnum": "subscriptions.models.RecommendationKind",
         "SubscriptionStatusEnum": "subscriptions.api.subscription.STATUSES",
         "TierEnum": "subscriptions.models.Tier",
         "TransactionKindEnum": "subscriptions.api.transactions.KINDS",

@@ -15,6 +15,8 @@ from rest_framework.views import APIView
 from alwrity_billing.api.costs import a_call, this_month
 from subscriptions.api.budget_terms import monthly_budget, percent_of
 from subscriptions.budget_protection import budget_of
+from subscriptions.models import ConfidenceChoices, RecommendationKind
+from subscriptions.recommendations import recommendations_of, told_by_api
 from usage import analytics, limits, patterns, queries
 from usage.analytics import Breakdown, Dimension, Selection
 from usage.api.amounts import CURRENCY, AmountField
@@ -84,10 +86,14 @@ class CostBreakdownSerializer(serializers.Serializer[Any]):
 
 
 class RecommendationSerializer(serializers.Serializer[Any]):
-    type = serializers.CharField()
-    message = serializers.CharField()
-    potential_savings = AmountField(help_text="USD a month.")
-    confidence = serializers.CharField()
+    """Something cheaper, as replaying the account's own calls of the last four weeks showed."""
+
+    type = serializers.ChoiceField(choices=RecommendationKind.choices)
+    message = serializers.CharField(help_text="One sentence with the numbers.")
+    potential_savings = AmountField(help_text="USD over 30 days, of a plan over a billing period; unrounded.")
+    confidence = serializers.ChoiceField(
+        choices=ConfidenceChoices.choices, help_text="By how much was replayed, and how steady it was."
+    )
 
 
 class UsagePatternsSerializer(serializers.Serializer[Any]):
@@ -120,7 +126,9 @@ class CostAnalyticsSerializer(SpanSerializer):
     cost_by_endpoint = serializers.DictField(child=AmountField())
     cost_by_model = serializers.DictField(child=AmountField())
     cost_breakdown = CostBreakdownSerializer()
-    recommendations = RecommendationSerializer(many=True)
+    recommendations = RecommendationSerializer(
+        many=True, help_text="As computed last, whatever is asked for; what saves most first."
+    )
     usage_patterns = UsagePatternsSerializer()
 
 
@@ -177,14 +185,9 @@ def cost_analytics(
             "by_time": _timed(slices, interval=span.interval),
             **_one_more(selection, more),
         },
-        "recommendations": recommendations(account, at=at),
+        "recommendations": told_by_api(recommendations_of(account, at=at)),
         "usage_patterns": _patterns(selection, models, at=at),
     }
-
-
-def recommendations(account: Account, *, at: datetime) -> list[dict[str, Any]]:
-    """What could be had for less, as `subscriptions.recommendations` offers it."""
-    return []
 
 
 def _budget(account: Account, *, at: datetime) -> dict[str, Decimal | None]:

@@ -7,10 +7,16 @@ import pytest
 import time_machine
 from pytest_django import DjangoAssertNumQueries
 
+from subscriptions import recommending
+from subscriptions.recommendations import dismiss
 from tests.support.authorizing import a_limit, limit
 from tests.support.cast import NOW, an_account
 from tests.support.credentials import a_key
 from tests.support.posting import Posted, look
+from tests.support.prices import load
+from tests.support.replays import a_price as a_listed_price
+from tests.support.replays import daily, spend
+from tests.support.subscribing import TESTS
 from tests.support.usage_rows import MARCH, a_price, a_rollup, a_summary
 from usage.models import Account
 
@@ -186,6 +192,34 @@ class TestPatterns:
         }
 
 
+class TestRecommendations:
+    @pytest.fixture
+    def on_gpt_4o(self, acme: Account) -> Account:
+        """560 calls of 50,000 tokens in four weeks, at 2.50 USD a million: 70 USD."""
+        load(a_listed_price("gpt-4o", "2.50", "10"), a_listed_price("gpt-6.1-terra", "1", "5"))
+        spend(*daily(*range(28), calls=20, input_tokens=50_000, output_tokens=0))
+        recommending.compute(acme, at=NOW)
+        return acme
+
+    def test_they_are_those_that_were_computed_last(self, on_gpt_4o: Account, key: str) -> None:
+        found = first_days(key).body["recommendations"]
+
+        assert found == [
+            {
+                "type": "cheaper_model",
+                "message": "560 calls in four weeks cost $70.00; on gpt-6.1-terra (OpenAI), of the same "
+                "class, they would have cost $28.00.",
+                "potential_savings": "45",  # 42 USD in 28 days are 45 in 30
+                "confidence": "medium",
+            }
+        ]
+
+    def test_what_was_dismissed_is_not_told(self, on_gpt_4o: Account, key: str) -> None:
+        dismiss(on_gpt_4o, kind="cheaper_model", subject="openai/gpt-4o", at=NOW, by=TESTS)
+
+        assert first_days(key).body["recommendations"] == []
+
+
 def test_a_year_takes_as_many_statements_as_a_day(
     acme: Account, key: str, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -193,7 +227,8 @@ def test_a_year_takes_as_many_statements_as_a_day(
         a_rollup(acme, hour=NOW - timedelta(days=days), team=f"team {days}")
     look(ANALYTICS, key=key)
 
-    # The key; by day, by endpoint, by model, by team; limits, budget, period; hours, days, prices.
-    with django_assert_num_queries(11):
+    # The key; by day, by endpoint, by model, by team; limits, budget, period; recommendations; hours, days,
+    # prices.
+    with django_assert_num_queries(12):
         body = look(f"{ANALYTICS}?from=2025-03-16&group_by=team", key=key).body
     assert body["total_requests"] == 12
