@@ -17,10 +17,10 @@ AS_PRODUCTION = PRODUCTION=true DEBUG=false DATABASE_URL=postgresql://nobody@127
 	SECRET_KEY=this-value-only-serves-the-check-of-production-settings-0123456789
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench torture
+.PHONY: help run test lint format bench torture screenshots
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: $(READY) ## start everything on this machine, with demo data (PORT=8000)
 	@PORT=$(PORT) exec $(ENV) manage.py run
@@ -45,6 +45,9 @@ bench: $(READY) ## measure, after checking the sums (ARGS="--help" for more)
 
 torture: $(READY) ## race, kill and crash the ledger (ARGS="--minutes 5 --clients 64 --seeds 50")
 	$(ENV) -m tests.torture $(ARGS)
+
+screenshots: $(READY) ## take pictures of every page, in both themes and three widths (ARGS="--readme")
+	$(ENV) -m tests.screenshots $(ARGS)
 
 # The environment, from the lock file; made again whenever that or the list of dependencies changes.
 $(READY): uv.lock pyproject.toml
