@@ -69,6 +69,12 @@ class Question(NamedTuple):
         asked = {"from": str(self.first), "to": str(self.last), "by": self.by.value, "interval": "day"}
         return asked if self.team is None else {**asked, "team": self.team}
 
+    @property
+    def to_programs(self) -> dict[str, str]:
+        """The same for the API, where a range ends before its end."""
+        asked = {**self.query, "to": str(self.last + timedelta(days=1)), "group_by": self.by.value}
+        return {name: value for name, value in asked.items() if name != "by"}
+
 
 QUESTIONS = st.builds(
     lambda back, length, by, team: Question(
@@ -129,7 +135,8 @@ def in_the_log(account: Account, asked: Question) -> dict[str, Sums]:
     with connection.cursor() as cursor:
         cursor.execute(
             # The columns are constants above.
-            f"""SELECT {COLUMNS[asked.by]}, count(*), sum(input_tokens), sum(output_tokens), sum(cost)
+            f"""SELECT {COLUMNS[asked.by]}, count(*), COALESCE(sum(input_tokens), 0),
+                       COALESCE(sum(output_tokens), 0), sum(cost)
                 FROM api_usage_logs
                 WHERE account_id = %s AND occurred_at >= %s AND occurred_at < %s
                   AND (%s::text IS NULL OR team = %s) GROUP BY 1""",  # noqa: S608
@@ -189,23 +196,23 @@ def test_page_file_api_and_log_agree_on_any_range_and_grouping(acme: Account, al
         named = {called(asked.by, key): sums for key, sums in logged.items()}
         assert on_the_page(alice, asked) == named
         assert in_the_file(content_of(alice, "/usage/export.csv", asked.query), asked) == logged
-        query = {**asked.query, "group_by": asked.by.value, "format": "csv"}
-        del query["by"]
-        assert in_the_file(content_of(server, "/api/usage/export", query, **bearer), asked) == logged
+        assert (
+            in_the_file(content_of(server, "/api/usage/export", asked.to_programs, **bearer), asked) == logged
+        )
 
     agree()
 
 
-@pytest.mark.parametrize("interval", ["hour", "day", "month"])
-def test_history_and_costs_agree_with_the_log(acme: Account, interval: str) -> None:
+def test_history_and_costs_agree_with_the_log(acme: Account) -> None:
     bearer = {"Authorization": f"Bearer {a_key(acme).plain}"}
     start = TODAY - timedelta(days=20)
     logged = in_the_log(acme, Question(first=start, last=TODAY, by=Dimension.MODEL, team=None))
-    span = {"from": f"{start}T00:00:00Z", "to": f"{TODAY + timedelta(days=1)}T00:00:00Z"}
+    span = {"from": str(start), "to": str(TODAY + timedelta(days=1))}
 
-    costs = Client().get("/api/billing/costs/analytics", span, headers=bearer).json(parse_float=Decimal)
+    costs = Client().get("/api/billing/costs/analytics", span, headers=bearer).json()
     assert costs["total_requests"] == sum(sums.calls for sums in logged.values())
-    assert costs["cost_by_model"] == {key: sums.cost for key, sums in logged.items()}
-    if interval != "month":
+    told = {key: Decimal(cost) for key, cost in costs["cost_by_model"].items()}
+    assert told == {key: sums.cost for key, sums in logged.items()}
+    for interval in ("hour", "day"):
         history = Client().get("/api/usage/history", {**span, "interval": interval}, headers=bearer).json()
         assert Decimal(history["totals"]["cost"]) == sum(sums.cost for sums in logged.values())
