@@ -74,6 +74,7 @@ PAGES = (
     Page(name="calls, a later page", url="calls", query={"before": "{older}"}),
     Page(name="call", url="call", captured={"place": "{newest}"}),
     Page(name="costs", url="costs"),
+    Page(name="costs, patterns", url="cost_patterns"),
     Page(name="billing", url="billing"),
     Page(name="invoice", url="invoice", captured={"number": "{invoice}"}),
     Page(name="plans", url="choose_plan"),
