@@ -21,9 +21,11 @@ from subscriptions.models import (
     UserSubscription,
 )
 from usage import keys
+from usage.actors import Actor
 from usage.models import Account, Member, Role, Scope
 
 KEYS = 3
+BENCHMARKS = Actor(name="benchmarks")
 
 OPEN_PERIODS = """
 INSERT INTO billing_periods (account_id, period_start, period_end, closed_at)
@@ -180,5 +182,5 @@ def a_member(account: Account, *, year: Year) -> User:
     user = User.objects.create_user(account.external_id, email=f"{account.external_id}@example.com")
     Member.objects.create(account=account, user=user, role=Role.OWNER, created_at=year.start)
     for number in range(KEYS):
-        keys.issue(name=f"server {number}", account=account, scopes=[Scope.INGEST], at=year.at)
+        keys.issue(name=f"server {number}", account=account, scopes=[Scope.INGEST], at=year.at, by=BENCHMARKS)
     return user

@@ -37,7 +37,7 @@ def test_a_channel_is_added_tested_and_its_delivery_seen(
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     log_in(page)
     page.get_by_role("link", name="Alerts", exact=True).click()
-    page.get_by_role("link", name="Settings", exact=True).click()
+    page.get_by_role("navigation", name="Alerts", exact=True).get_by_role("link", name="Settings").click()
     page.get_by_label("Kind").select_option("Pigeon")
     page.get_by_label("Address").fill("loft:south")
     page.get_by_role("button", name="Add", exact=True).click()

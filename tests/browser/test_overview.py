@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.test_dashboard import log_in
-from tests.support.cast import NOW, a_member, an_event
+from tests.support.cast import NOW, TESTS, a_member, an_event
 from tests.support.recording import prepare, record
 from usage import keys
 from usage.models import Account, Scope
@@ -37,7 +37,7 @@ def key(live_server: object) -> str:
     account = Account.objects.get()
     a_member(account)
     record(an_event("e1", at=NOW - timedelta(minutes=5)))
-    return keys.issue(name="tests", account=account, scopes=[Scope.INGEST], at=NOW).plain
+    return keys.issue(name="tests", account=account, scopes=[Scope.INGEST], at=NOW, by=TESTS).plain
 
 
 @pytest.fixture
