@@ -17,6 +17,7 @@ from alerts import queries as alert_queries
 from alerts.admin.alerts import MARK_READ, SEVERITY_COLOURS
 from alerts.models import UsageAlert
 from alwrity_billing import admin_money, clock
+from alwrity_billing.admin_money import LINK
 from alwrity_billing.dashboard.figures import usd
 from subscriptions import business
 from subscriptions.business import PlanShare
@@ -32,7 +33,6 @@ NEAR_ACCOUNTS = 10
 FAILED_TASKS = 10
 OPEN_ALERTS = 10
 TASKS_OF_LAST = timedelta(days=1)
-LINK = '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "figures": [*_figures(plans, days, at=at), *admin_money.figures(at=at)],
         "charts": [_cost_chart(days), _plan_chart(plans)],
         "urgent": _open_alerts(request),
-        "panels": [_near_limits(at=at), _failed_tasks(at=at)],
+        "panels": [_near_limits(at=at), admin_money.lowest_margins(at=at), _failed_tasks(at=at)],
     }
 
 

@@ -6,13 +6,18 @@ from decimal import Decimal
 from typing import Any
 
 from django.urls import reverse
+from django.utils.html import format_html
 
-from alwrity_billing.dashboard.figures import usd
+from alwrity_billing.dashboard.figures import billed, usd
 from subscriptions import business
 from usage import queries
+from usage.admin.operations import Panel
 from usage.core.money import ZERO
 
 Figure = Mapping[str, str]
+
+LOWEST_MARGINS = 10
+LINK = '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
 
 
 def margin(*, recurring: Decimal, spent: Decimal, days: int, at: datetime) -> Figure:
@@ -28,6 +33,27 @@ def margin(*, recurring: Decimal, spent: Decimal, days: int, at: datetime) -> Fi
     cost = sum((cost for _, cost in queries.cost_by_day(start=start, end=end)), ZERO)
     about = f"{usd(invoiced)} invoiced, overage included, less {usd(cost)} of usage."
     return _margin(f"Margin, {start:%B}", invoiced, cost, about)
+
+
+def lowest_margins(*, at: datetime) -> Panel:
+    """Whom serving costs most beside what they were invoiced in the last full month."""
+    end = queries.start_of(at, interval="month")
+    start = queries.earlier_start(end, by=1, interval="month")
+    found = business.lowest_margins(start=start, end=end, at_most=LOWEST_MARGINS)
+    return Panel(
+        title=f"Lowest margins, {start:%B}",
+        headers=["account", "invoiced", "its usage cost", "left"],
+        rows=[
+            [
+                format_html(LINK, reverse("admin:usage_account_change", args=[each.account_id]), each.name),
+                usd(each.invoiced),
+                usd(each.cost),
+                billed(each.left),
+            ]
+            for each in found
+        ],
+        note="" if found else "Nothing was invoiced last month.",
+    )
 
 
 def figures(*, at: datetime) -> list[Figure]:

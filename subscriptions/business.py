@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Case, Count, DecimalField, F, Q, QuerySet, Sum, Value, When
+from django.db.models import (
+    Case,
+    Count,
+    DecimalField,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
 
 from subscriptions.core.invoices import InvoiceState
 from subscriptions.core.states import State
@@ -23,12 +36,13 @@ from subscriptions.models import (
 )
 from subscriptions.models.collection import PARKED
 from usage.core.calendar import MONTHS_A_YEAR, next_month
-from usage.core.money import ZERO
-from usage.models import BillingPeriod
+from usage.core.money import COST_MAX_DIGITS, COST_PLACES, ZERO
+from usage.models import BillingPeriod, UsageSummary
 
 # What is paid for as long as nothing changes; a pause by hand is not.
 PAYING = (State.ACTIVE.value, State.PAST_DUE.value)
 AMOUNT = DecimalField(max_digits=20, decimal_places=6)
+COST = DecimalField(max_digits=COST_MAX_DIGITS, decimal_places=COST_PLACES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +103,20 @@ class MonthClosing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountMargin:
+    """What an account was invoiced before tax, and what the usage that this bills cost: USD."""
+
+    account_id: int
+    name: str
+    invoiced: Decimal
+    cost: Decimal
+
+    @property
+    def left(self) -> Decimal:
+        return self.invoiced - self.cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receivables:
     """What customers owe: USD open and overdue, and open invoices of which a payment failed."""
 
@@ -130,6 +158,26 @@ def invoiced_between(*, start: datetime, end: datetime) -> Decimal | None:
     found = BillingHistory.objects.filter(finalized_at__gte=start, finalized_at__lt=end)
     summed: Decimal | None = found.exclude(state=InvoiceState.VOID).aggregate(sum=Sum("subtotal"))["sum"]
     return summed
+
+
+def lowest_margins(*, start: datetime, end: datetime, at_most: int) -> list[AccountMargin]:
+    """The accounts that left least of what was invoiced in [start, end), voided invoices left out, the worst
+    first. The cost is that of the billing periods which these invoices bill.
+    """
+    of_period = UsageSummary.objects.filter(billing_period=OuterRef("billing_period")).order_by()
+    costs = of_period.values("billing_period").annotate(sum=Sum("cost")).values("sum")
+    invoices = BillingHistory.objects.filter(finalized_at__gte=start, finalized_at__lt=end)
+    rows = (
+        invoices.exclude(state=InvoiceState.VOID)
+        .annotate(used=Coalesce(Subquery(costs), ZERO, output_field=COST))
+        .values("account", name=F("account__name"))
+        .annotate(invoiced=Sum("subtotal", output_field=COST), cost=Sum("used", output_field=COST))
+        .order_by(F("invoiced") - F("cost"), "name", "account")
+    )
+    return [
+        AccountMargin(account_id=row["account"], name=row["name"], invoiced=row["invoiced"], cost=row["cost"])
+        for row in rows[:at_most]
+    ]
 
 
 def receivables(*, at: datetime) -> Receivables:

@@ -20,6 +20,7 @@ from subscriptions.models import (
     StripeEvent,
 )
 from tests.support.cast import NOW, a_user, an_account
+from tests.support.invoices import a_customer, close, use
 from tests.support.staff_invoices import a_profile, an_invoice, charged, declined, queries_of
 from tests.support.subscribing import TESTS
 from tests.support.usage_rows import a_rollup
@@ -27,7 +28,7 @@ from usage.models import Account, BillingPeriod
 
 pytestmark = pytest.mark.django_db
 
-FEBRUARY = datetime(2026, 2, 10, tzinfo=UTC)
+JANUARY, FEBRUARY = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 10, tzinfo=UTC)
 HOME = "admin:index"
 
 
@@ -146,3 +147,23 @@ def test_home_takes_as_many_queries_however_much_is_owed(staff: Client) -> None:
         declined(an_invoice(f"more-{number}", at=FEBRUARY))
 
     assert len(queries_of(staff, reverse(HOME))) == len(few)
+
+
+def test_the_lowest_margins_come_first_and_lead_to_the_account(staff: Client) -> None:
+    cheap = a_customer(account=an_account("cheap", name="Cheap"), at=JANUARY)
+    roomy = {"key": "roomy", "included_usage": Decimal(100)}
+    dear = a_customer(account=an_account("dear", name="Dear"), at=JANUARY, **roomy)
+    use("5", at=JANUARY, subject="cheap")
+    use("72", at=JANUARY, subject="dear")
+    for subscription in (cheap, dear):
+        close(subscription, of=JANUARY)
+    settling.void(an_invoice("gone", at=FEBRUARY), at=NOW, by=TESTS, reason="x")
+
+    panels = {each.title: each for each in staff.get(reverse(HOME)).context["panels"]}
+    rows = panels["Lowest margins, February"].rows
+    # Both were invoiced two fees of 30 when January was over: 60 − 72 and 60 − 5.
+    assert [row[1:] for row in rows] == [
+        ["$60.00", "$72.00", "−$12.00"],
+        ["$60.00", "$5.00", "$55.00"],
+    ]
+    assert reverse("admin:usage_account_change", args=[dear.account_id]) in rows[0][0]
