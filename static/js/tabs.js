@@ -1,4 +1,9 @@
-// On a narrow screen the tabs scroll sideways: begin where one is.
+// On a narrow screen the tabs scroll sideways: begin where one is. Not by scrollIntoView, from where the tab key
+// would then go on.
 "use strict";
 
-document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+{
+  const current = document.querySelector(".tabs [aria-current]");
+  const row = current?.closest(".tabs");
+  if (row) row.scrollLeft = current.offsetLeft - (row.clientWidth - current.offsetWidth) / 2;
+}
