@@ -1,4 +1,5 @@
-"""The sixth group: how fast pages of the dashboard are made, of accounts of every size, from a large log."""
+"""The sixth group: how fast pages of the dashboard are made, of accounts of every size, from a large log; and
+how much longer the same account has to wait where all others made twenty times as many calls."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from benchmarks.groups import Group
 from benchmarks.pages import filling, furnishing
 from benchmarks.pages.addresses import PAGES, REFERENCE, Page
 from benchmarks.pages.filling import Year
-from benchmarks.pages.house import House, visited, visitor_of
+from benchmarks.pages.house import House, twins, visited, visitor_of
 from benchmarks.plan import Plan
 
 SMALLER = 20
@@ -26,6 +27,11 @@ FLAT = 1.2
 def of_size(page: Page, size: str) -> str:
     """The name of a page's probe on the large or the small log."""
     return f"{page.name}, {size} log"
+
+
+def of_twins(page: Page, size: str) -> str:
+    """The name of the probe of accounts that made as many calls in both logs."""
+    return f"{page.name}, same usage, {size} log"
 
 
 def compared(pages: Sequence[Page]) -> list[Comparison]:
@@ -42,7 +48,8 @@ def compared(pages: Sequence[Page]) -> list[Comparison]:
                 figure=Figure.MOST_STATEMENTS,
                 relation=Relation.ITSELF,
             ),
-            Comparison(large, small, at_most=FLAT, figure=Figure.P95),
+            Comparison(of_twins(page, "large"), of_twins(page, "small"), at_most=FLAT, figure=Figure.P95),
+            Comparison(large, small, figure=Figure.P95),
             Comparison(large, of_size(REFERENCE, "large"), figure=Figure.P95),
         ]
     return made
@@ -65,9 +72,16 @@ def prepare(plan: Plan, *, key: str, at: datetime, stack: ExitStack, progress: P
         progress.console.print(f"Pages that there are not, so not measured: {'; '.join(missing)}")
     return Group(
         takes={
-            of_size(page, size): partial(each.open, page)
-            for page in (REFERENCE, *pages)
-            for size, each in houses.items()
+            **{
+                of_size(page, size): partial(each.open, page, by=each.visitors)
+                for page in (REFERENCE, *pages)
+                for size, each in houses.items()
+            },
+            **{
+                of_twins(page, size): partial(each.open, page, by=each.twins)
+                for page in pages
+                for size, each in houses.items()
+            },
         },
         comparisons=compared(pages),
         sizes={
@@ -88,6 +102,18 @@ def house(size: str, rows: int, plan: Plan, *, at: datetime, stack: ExitStack) -
         accounts = furnishing.make_accounts(plan.page_accounts, year=year)
         filling.fill(database, rows, accounts=[account.pk for account in accounts], year=year)
         furnishing.furnish(accounts, year=year)
-        visitors = [visitor_of(account, year=year) for account in visited(accounts, others=plan.page_sample)]
+        others = twins(accounts, times=SMALLER, of=SMALLER if size == "large" else 1)
+        visitors = {
+            account: visitor_of(account, year=year)
+            for account in dict.fromkeys([*visited(accounts, others=plan.page_sample), *others])
+        }
     databases.settle(server)
-    return House(name=size, database=database, server=server, year=year, rows=rows, visitors=visitors)
+    return House(
+        name=size,
+        database=database,
+        server=server,
+        year=year,
+        rows=rows,
+        visitors=[visitors[account] for account in visited(accounts, others=plan.page_sample)],
+        twins=[visitors[account] for account in others],
+    )

@@ -32,6 +32,8 @@ from usage.models import Account
 SEED = "accounts whose pages are opened"
 # How far back the page of calls that is no longer the first one begins.
 LATER = 500
+FIRST_TWIN = 5
+MOST_TWINS = 16
 
 # The log once by account, month and provider, against the summaries; what it comes to, and what differs.
 LOG = """
@@ -69,16 +71,17 @@ class House:
     year: Year
     rows: int
     visitors: Sequence[Visitor]
+    twins: Sequence[Visitor]
     opened: set[str] = field(default_factory=set)
 
-    def open(self, page: Page) -> Sample:
-        """Let each visitor open the page once; one has opened it before, ever, which is not timed."""
+    def open(self, page: Page, *, by: Sequence[Visitor]) -> Sample:
+        """Let each of these open the page once; one has opened it before, ever, which is not timed."""
         turns, counts = [], []
         with databases.pointed_at(self.database):
             if page.name not in self.opened:
-                self._open(page, self.visitors[0])
+                self._open(page, by[0])
                 self.opened.add(page.name)
-            for visitor in self.visitors:
+            for visitor in by:
                 turn, count = self._open(page, visitor)
                 turns.append(turn)
                 counts.append(count)
@@ -119,7 +122,7 @@ class House:
         return [rows, *same, marked, self._what_pages_read(name)]
 
     def _what_pages_read(self, name: str) -> Check:
-        accounts = [visitor.account for visitor in self.visitors]
+        accounts = list(dict.fromkeys(visitor.account for visitor in (*self.visitors, *self.twins)))
         with databases.pointed_at(self.database):
             read = [
                 analytics.totals(Selection(account=account, start=self.year.start, end=self.year.months[-1]))
@@ -143,6 +146,18 @@ def visited(accounts: Sequence[Account], *, others: int) -> list[Account]:
     rest = [account for place, account in enumerate(accounts) if place not in (0, middle)]
     drawn = random.Random(SEED).sample(rest, min(others, len(rest)))
     return list(dict.fromkeys([accounts[0], accounts[middle], *drawn]))
+
+
+def twins(accounts: Sequence[Account], *, times: int, of: int) -> list[Account]:
+    """MOST_TWINS accounts that made as many calls as their like in a log `times` as large or as small.
+
+    The one of rank n makes about one n-th of the first one's calls (from the fifth on within a tenth), so in
+    a log twenty times as large the one of rank 20 n made what that of rank n makes in the small one. `of` is
+    the factor of this log: `times`, or 1.
+    """
+    ranks = range(FIRST_TWIN, len(accounts) // times + 1) or range(1, 2)
+    chosen = ranks[:: max(len(ranks) // MOST_TWINS, 1)][:MOST_TWINS]
+    return [accounts[min(rank * of, len(accounts)) - 1] for rank in chosen]
 
 
 def visitor_of(account: Account, *, year: Year) -> Visitor:
