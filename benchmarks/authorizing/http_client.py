@@ -3,7 +3,7 @@
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -19,6 +19,10 @@ REQUEST = (
     "POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: {credential}\r\n"
     "Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
 )
+
+
+class Unanswered(NotMeasurable):
+    """The server closed the connection without a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,24 +46,45 @@ class Address:
 def posting(
     random: Random, *, address: Address, bodies: Callable[[], list[bytes]]
 ) -> Iterator[Callable[[], object]]:
-    """A client that posts one of `bodies` at a time."""
+    """A client that posts one of `bodies` at a time, over one connection while the server keeps it: one that
+    waited too long for its turn is closed, as by any server, and made again.
+    """
     requests = [address.request(body) for body in bodies()]
-    with socket.create_connection((HOST, address.port), timeout=ANSWER_TIMEOUT_S) as server:
-        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        expected = f"HTTP/1.1 {address.status.value} ".encode()
-        yield lambda: post(server, random.choice(requests), expected=expected)
+    expected = f"HTTP/1.1 {address.status.value} ".encode()
+    with ExitStack() as stack:
+        servers = [stack.enter_context(_connected(address))]
+
+        def post_one() -> object:
+            request = random.choice(requests)
+            try:
+                return post(servers[-1], request, expected=expected)
+            except (Unanswered, ConnectionError):
+                servers.append(stack.enter_context(_connected(address)))
+                return post(servers[-1], request, expected=expected)
+
+        yield post_one
+
+
+def _connected(address: Address) -> socket.socket:
+    server = socket.create_connection((HOST, address.port), timeout=ANSWER_TIMEOUT_S)
+    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return server
 
 
 def post(server: socket.socket, request: bytes, *, expected: bytes) -> bytes:
-    """Send `request`; returns the answer. Raises NotMeasurable unless it begins with `expected`."""
+    """Send `request`; returns the answer. Raises Unanswered without any, NotMeasurable unless it begins with
+    `expected`.
+    """
     server.sendall(request)
     answer = b""
     for piece in iter(partial(server.recv, PIECE_BYTES), b""):
         answer += piece
         if is_whole(answer):
             break
+    if not answer:
+        raise Unanswered("The server answered: nothing")
     if not answer.startswith(expected):
-        raise NotMeasurable(f"The server answered: {answer.decode(errors='replace') or 'nothing'}")
+        raise NotMeasurable(f"The server answered: {answer.decode(errors='replace')}")
     return answer
 
 
