@@ -16,7 +16,7 @@ from benchmarks.pages.addresses import PAGES
 from benchmarks.pages.house import twins, visited
 from usage.models import Account
 
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 EVENTS = 3_000
 SAMPLE = 1_000
 REQUESTS = 16
