@@ -76,6 +76,8 @@ class GroupedSlice:
 
 
 MOST_GROUPS = 1_000
+# Longer than any key there is.
+LONGEST_KEY = 256
 # How far back hours are compared with days: today and yesterday, a week, and beyond what can be sent late.
 LOOKS_BACK = (1, 7, 36)
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from alwrity_billing.dashboard.exploring import PLURALS, called, change
 from alwrity_billing.dashboard.months import DAY, ShownMonth
 from alwrity_billing.dashboard.series import Drawing, drawing_of
+from alwrity_billing.dashboard.shares import share_of
 from usage import analytics, inefficiencies, outlook, queries
 from usage.analytics import Breakdown, Dimension, GroupedSlice, Selection
 from usage.core.anomalies import OddDay
@@ -151,11 +152,6 @@ def lines_of(
         name = f"{number:,} more {PLURALS[by]}"
         lines.append(Line(name=name, totals=totals, share=share_of(totals, cost)))
     return lines
-
-
-def share_of(part: Totals, cost: Decimal) -> Decimal:
-    """Percent of `cost`; 0 of nothing."""
-    return 100 * part.cost / cost if cost else ZERO
 
 
 def usage_query(month: ShownMonth, by: Dimension, key: str) -> dict[str, str]:

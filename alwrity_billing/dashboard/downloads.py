@@ -14,13 +14,12 @@ from alwrity_billing.dashboard.calls_forms import CallsCsvForm
 from alwrity_billing.dashboard.date_ranges import DaysForm
 from alwrity_billing.dashboard.visits import Visit, account_page
 from usage import exports, focus
-from usage.analytics import Dimension, Selection
+from usage.analytics import LONGEST_KEY, Dimension, Selection
 from usage.exports import MAX_TOTAL_DAYS
 from usage.models import Account
 from usage.queries import Interval
 
 INTERVALS = get_args(Interval)
-LONGEST_VALUE = 256
 
 
 class SelectionForm(DaysForm):
@@ -33,7 +32,7 @@ class SelectionForm(DaysForm):
     def __init__(self, *arguments: object, at: datetime) -> None:
         super().__init__(*arguments, at=at)  # type: ignore[arg-type]
         self.fields |= {
-            dimension.value: forms.CharField(max_length=LONGEST_VALUE, required=False)
+            dimension.value: forms.CharField(max_length=LONGEST_KEY, required=False)
             for dimension in Dimension
         }
 

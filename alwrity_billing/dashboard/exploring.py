@@ -7,9 +7,9 @@ from functools import partial
 
 from alwrity_billing.dashboard.ranges import Range
 from alwrity_billing.dashboard.series import Drawing, Quantity, drawing_of
+from alwrity_billing.dashboard.shares import share_of
 from usage import analytics, queries
 from usage.analytics import Breakdown, Dimension, Selection
-from usage.core.money import ZERO
 from usage.models import Account
 from usage.providers import name_of
 from usage.queries import NOTHING, Totals
@@ -17,7 +17,6 @@ from usage.queries import NOTHING, Totals
 # Rows that people still read; what is beyond stands together, and all of it in the export.
 MOST_LINES = 50
 MOST_SERIES = 6
-LONGEST_VALUE = 260
 TENTH = Decimal("0.1")
 
 NAMES = {
@@ -179,7 +178,7 @@ def _lines(found: Breakdown, earlier: Breakdown, *, question: Question, drawing:
             detail=_detail(question.by, group.key),
             tone=drawing.tones.get(group.key, ""),
             totals=group.totals,
-            share=_share(group.totals, cost),
+            share=share_of(group.totals, cost),
             before=before.get(group.key, NOTHING),
             change=change(group.totals.cost, before.get(group.key, NOTHING).cost),
             query=None if question.by in question.only else question.narrowed(group.key),
@@ -196,7 +195,7 @@ def _lines(found: Breakdown, earlier: Breakdown, *, question: Question, drawing:
                 detail="",
                 tone="",
                 totals=found.others,
-                share=_share(found.others, cost),
+                share=share_of(found.others, cost),
                 before=rest,
                 change=change(found.others.cost, rest.cost),
                 query=None,
@@ -208,7 +207,3 @@ def _lines(found: Breakdown, earlier: Breakdown, *, question: Question, drawing:
 def _detail(dimension: Dimension, key: str) -> str:
     provider, _, model = key.partition("/")
     return name_of(provider) if dimension is Dimension.MODEL and model else ""
-
-
-def _share(part: Totals, cost: Decimal) -> Decimal:
-    return 100 * part.cost / cost if cost else ZERO

@@ -10,10 +10,10 @@ from alerts.models import UsageAlert
 from alwrity_billing.dashboard.alert_cards import Card, card_of
 from alwrity_billing.dashboard.limit_bars import LimitBars, bars_of
 from alwrity_billing.dashboard.series import Drawing, drawing_of
+from alwrity_billing.dashboard.shares import share_of
 from alwrity_billing.dashboard.spending import Spending, spending_of
 from usage import analytics, browsing, limits, queries
 from usage.analytics import Dimension, Selection
-from usage.core.money import ZERO
 from usage.models import Account, APIUsageLog, BillingPeriod
 from usage.providers import name_of
 from usage.queries import Totals
@@ -77,7 +77,7 @@ def overview_of(account: Account, *, at: datetime) -> Overview:
             Line(
                 name=name_of(provider),
                 totals=part,
-                share=_share(part, of=totals),
+                share=share_of(part, totals.cost),
                 tone=daily.tones.get(provider, ""),
             )
             for provider, part in by_provider.items()
@@ -120,13 +120,13 @@ def model_lines(groups: Sequence[queries.Group], *, of: Totals) -> tuple[Line, .
     for group in groups[:MOST_MODELS]:
         provider, _, model = group.key.partition("/")
         name, detail = (model, name_of(provider)) if model else (name_of(provider), "")
-        share = _share(group.totals, of=of)
+        share = share_of(group.totals, of.cost)
         lines.append(Line(name=name, detail=detail, totals=group.totals, share=share))
     others = groups[MOST_MODELS:]
     if others:
         totals = queries.sum_of(group.totals for group in others)
         name = f"{len(others)} other model{'s' if len(others) > 1 else ''}"
-        lines.append(Line(name=name, totals=totals, share=_share(totals, of=of)))
+        lines.append(Line(name=name, totals=totals, share=share_of(totals, of.cost)))
     return tuple(lines)
 
 
@@ -146,8 +146,4 @@ def _earlier(totals: Totals, *, listed: Iterable[queries.Group]) -> Line | None:
     rest = Totals(**{name: getattr(totals, name) - getattr(happened, name) for name in names})
     if rest.calls <= 0:
         return None
-    return Line(name="Earlier calls", totals=rest, share=_share(rest, of=totals))
-
-
-def _share(part: Totals, *, of: Totals) -> Decimal:
-    return 100 * part.cost / of.cost if of.cost else ZERO
+    return Line(name="Earlier calls", totals=rest, share=share_of(rest, totals.cost))

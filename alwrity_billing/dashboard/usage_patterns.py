@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from alwrity_billing.dashboard.costs import Line, lines_of, share_of, usage_query
+from alwrity_billing.dashboard.costs import Line, lines_of, usage_query
 from alwrity_billing.dashboard.heatmaps import HeatMap, heat_map
 from alwrity_billing.dashboard.months import ShownMonth
 from alwrity_billing.dashboard.series import Drawing, drawing_of
+from alwrity_billing.dashboard.shares import share_of
 from usage import analytics, patterns, queries
 from usage.analytics import Breakdown, Dimension, GroupedSlice, Selection
 from usage.core.money import ZERO

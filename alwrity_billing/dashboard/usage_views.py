@@ -7,12 +7,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from alwrity_billing.dashboard.definitions import DEFINITIONS, USAGE
-from alwrity_billing.dashboard.exploring import LONGEST_VALUE, NAMES, Question, answer
+from alwrity_billing.dashboard.exploring import NAMES, Question, answer
 from alwrity_billing.dashboard.ranges import INTERVALS, MOST_DAYS_OF, range_of
 from alwrity_billing.dashboard.ranges import NAMES as RANGES
 from alwrity_billing.dashboard.series import Quantity
 from alwrity_billing.dashboard.visits import Visit, account_page
-from usage.analytics import Dimension
+from usage.analytics import LONGEST_KEY, Dimension
 
 Choice = TypeVar("Choice", Dimension, Quantity)
 
@@ -65,7 +65,7 @@ def _chosen(
 def _only(asked: dict[str, str]) -> dict[Dimension, str]:
     """What narrows the answer. A parameter that is there and empty asks for calls that do not tell."""
     named = {dimension: asked.get(dimension.value) for dimension in Dimension}
-    return {dimension: value[:LONGEST_VALUE] for dimension, value in named.items() if value is not None}
+    return {dimension: value[:LONGEST_KEY] for dimension, value in named.items() if value is not None}
 
 
 def _of_calls(question: Question) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from html import unescape
 
 import pytest
 import time_machine
@@ -18,6 +17,7 @@ from tests.support.alerting import deliveries
 from tests.support.cast import NOW, a_member, a_user, an_account
 from tests.support.channel_kinds import a_pigeon
 from tests.support.email_channels import an_email_channel
+from tests.support.reading_pages import read
 from tests.support.subscribing import a_plan, subscribe
 from usage.models import Account, Member, Role
 
@@ -56,11 +56,6 @@ def vera(acme: Account) -> Client:
 @pytest.fixture
 def loft(acme: Account) -> AlertChannel:
     return a_pigeon(acme)
-
-
-def read(response: object) -> str:
-    assert response.status_code == 200  # type: ignore[attr-defined]
-    return " ".join(unescape(response.content.decode()).split())  # type: ignore[attr-defined]
 
 
 def page_of(client: Client) -> str:

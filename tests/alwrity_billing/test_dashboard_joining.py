@@ -1,7 +1,6 @@
 """The page that an invitation's link leads to."""
 
 from collections.abc import Iterator
-from html import unescape
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +10,7 @@ from django.test import Client
 from pytest_django.asserts import assertRedirects
 
 from tests.support.cast import NOW, TESTS, a_member, a_user, an_account
+from tests.support.reading_pages import read
 from usage import invitations
 from usage.invitations import VALID_FOR
 from usage.models import Account, Member
@@ -40,11 +40,6 @@ def link(acme: Account) -> str:
         acme, email="carol@example.com", role="billing_admin", at=NOW, by=TESTS, by_staff=True
     )
     return f"/join/{invitations.token_for(invitation)}/"
-
-
-def read(response: object, status: int = 200) -> str:
-    assert response.status_code == status  # type: ignore[attr-defined]
-    return " ".join(unescape(response.content.decode()).split())  # type: ignore[attr-defined]
 
 
 def test_the_page_says_who_asks_into_what_and_changes_nothing(client: Client, link: str) -> None:

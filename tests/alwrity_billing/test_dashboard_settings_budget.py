@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from html import unescape
 
 import pytest
 import time_machine
@@ -16,6 +15,7 @@ from subscriptions import budgets
 from subscriptions.models import Budget
 from tests.support.authorizing import a_limit
 from tests.support.cast import NOW, TESTS, a_member, a_user, an_account, an_event
+from tests.support.reading_pages import logged_in, read
 from tests.support.recording import prepare, record
 from tests.support.subscribing import a_plan, subscribe
 from usage.models import Account, Role
@@ -58,17 +58,6 @@ def acme() -> Account:
 def alice(client: Client, acme: Account) -> Client:
     client.force_login(a_member(acme))
     return client
-
-
-def logged_in(account: Account, username: str, role: Role) -> Client:
-    client = Client()
-    client.force_login(a_member(account, username=username, role=role))
-    return client
-
-
-def read(response: object) -> str:
-    assert response.status_code == 200  # type: ignore[attr-defined]
-    return " ".join(unescape(response.content.decode()).split())  # type: ignore[attr-defined]
 
 
 def rows(page: str) -> dict[str, list[str]]:

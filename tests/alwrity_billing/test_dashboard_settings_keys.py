@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from html import unescape
 
 import pytest
 import time_machine
@@ -14,6 +13,7 @@ from pytest_django.asserts import assertRedirects
 
 from tests.support.cast import NOW, TESTS, a_member, a_user, an_account
 from tests.support.credentials import a_key
+from tests.support.reading_pages import logged_in, read
 from usage import keys
 from usage.models import Account, ApiKey, Role, Scope
 
@@ -40,17 +40,6 @@ def acme() -> Account:
 def alice(client: Client, acme: Account) -> Client:
     client.force_login(a_member(acme))
     return client
-
-
-def logged_in(account: Account, username: str, role: Role) -> Client:
-    client = Client()
-    client.force_login(a_member(account, username=username, role=role))
-    return client
-
-
-def read(response: object) -> str:
-    assert response.status_code == 200  # type: ignore[attr-defined]
-    return " ".join(unescape(response.content.decode()).split())  # type: ignore[attr-defined]
 
 
 def opens(plain: str, *, after: timedelta = timedelta()) -> bool:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from html import unescape
 
 import pytest
 import time_machine
@@ -14,6 +13,7 @@ from pytest_django.asserts import assertRedirects
 
 from tests.support.cast import NOW, TESTS, a_member, a_user, an_account
 from tests.support.credentials import a_key
+from tests.support.reading_pages import logged_in, read
 from usage import invitations
 from usage.invitations import APART
 from usage.models import Account, AccountChange, Invitation, Member, Role, Scope
@@ -41,17 +41,6 @@ def alice(client: Client, acme: Account) -> Client:
     """The owner."""
     client.force_login(a_member(acme))
     return client
-
-
-def logged_in(account: Account, username: str, role: Role) -> Client:
-    client = Client()
-    client.force_login(a_member(account, username=username, role=role))
-    return client
-
-
-def read(response: object) -> str:
-    assert response.status_code == 200  # type: ignore[attr-defined]
-    return " ".join(unescape(response.content.decode()).split())  # type: ignore[attr-defined]
 
 
 def member(username: str) -> Member:

@@ -17,7 +17,7 @@ from rest_framework.settings import DEFAULTS, APISettings, api_settings
 from rest_framework.views import APIView
 
 from usage import exports, focus
-from usage.analytics import Dimension, Selection
+from usage.analytics import LONGEST_KEY, Dimension, Selection
 from usage.api.caller import account_read
 from usage.api.parameters import AccountQuery, InstantField, ProviderField, read_query
 from usage.api.spans import span_of
@@ -32,7 +32,6 @@ DIMENSIONS = [dimension.value for dimension in Dimension]
 CSV = "csv"
 FOCUS = "focus"
 OK, FAILED = "ok", "failed"
-LONGEST_VALUE = 256
 
 Field = serializers.Field[Any, Any, Any, Any]
 
@@ -45,7 +44,7 @@ def _one_of(choices: list[str], **options: Any) -> serializers.ChoiceField:
 def _picked(help_text: str) -> serializers.CharField:
     """A filter; one that is there and empty picks calls that do not tell."""
     return serializers.CharField(
-        max_length=LONGEST_VALUE, required=False, allow_blank=True, help_text=help_text
+        max_length=LONGEST_KEY, required=False, allow_blank=True, help_text=help_text
     )
 
 
