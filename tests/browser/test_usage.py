@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.test_dashboard import log_in
@@ -66,6 +66,38 @@ def test_usage_is_explored_and_the_back_button_leads_back(page: Page, acme: Acco
     page.go_back()
     expect(cost(page)).to_contain_text("$4.00")
     expect(page.get_by_role("heading", name="By model")).to_be_visible()
+
+
+def test_a_choice_made_before_the_scripts_are_there_is_answered(page: Page, acme: Account) -> None:
+    log_in(page)
+    scripts: list[Route] = []
+    page.route("**/explore.js", lambda route: scripts.append(route))
+    page.goto("/usage/", wait_until="commit")
+    page.get_by_label("Range").select_option("Last 90 days")
+    page.get_by_role("switch", name="Compare").check(force=True)
+    expect(cost(page)).to_contain_text("$4.00")
+
+    scripts[0].continue_()
+
+    expect(cost(page)).to_contain_text("$6.00")
+    expect(cost(page)).to_contain_text("from $0.00")
+
+
+def test_what_was_chosen_last_is_answered(page: Page, acme: Account) -> None:
+    log_in(page)
+    page.goto("/usage/")
+    asked: list[Route] = []
+    page.route("**/usage/?*", lambda route: asked.append(route), times=1)
+    with page.expect_request("**/usage/?*"):
+        page.get_by_label("Range").select_option("Last 90 days")
+    # While the first answer is still awaited.
+    page.get_by_label("Grouped by").select_option("Model")
+
+    asked[0].continue_()
+
+    expect(page.get_by_role("heading", name="By model")).to_be_visible()
+    expect(cost(page)).to_contain_text("$6.00")
+    expect(page.get_by_label("Range")).to_have_value("90d")
 
 
 def test_the_keyboard_alone_explores(page: Page, acme: Account) -> None:
