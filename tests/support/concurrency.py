@@ -65,6 +65,21 @@ def kill_while_blocked(act: Callable[[], Any]) -> Exception | None:
     return failures[0] if failures else None
 
 
+def other_sessions() -> set[int]:
+    """The ids of the server sessions of our database that are somebody's, but not ours.
+
+    The server's own, as a vacuum that may take minutes, are not among them.
+    """
+    with connection.cursor() as cursor:
+        # Inside a transaction the view would answer from its first look.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+            "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        return {pid for (pid,) in cursor.fetchall()}
+
+
 def wait_for_blocked_session() -> int:
     """The id of the one server session of our database that waits for a lock."""
     deadline = time.monotonic() + PATIENCE_S

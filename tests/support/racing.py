@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests.support.cast import NOW
+from tests.support.concurrency import other_sessions
 
 Answer = TypeVar("Answer")
 
@@ -27,10 +28,6 @@ SELECT counting.name, counting.amount, counting.held + counting.used + usage_sti
     counting.previous, counting.window_name, counting.window_start, %(at)s
 )
 FROM accounts, usage_limits_at(accounts.id, %(at)s) counting
-"""
-BUSY = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
 
 
@@ -144,10 +141,8 @@ def wait_until_alone(*, seconds: float = START_PATIENCE_S) -> None:
     """Wait until no other client is connected to our database: the server has noticed whoever died."""
     deadline = time.monotonic() + seconds
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute(BUSY)
-            (others,) = cursor.fetchone()
+        others = other_sessions()
         if not others:
             return
-        assert time.monotonic() < deadline, f"{others} sessions do not end"
+        assert time.monotonic() < deadline, f"{len(others)} sessions do not end"
         time.sleep(POLL_S)

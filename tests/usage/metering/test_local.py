@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from tests.support.authorizing import a_limit, an_operation, counters, limit
 from tests.support.cast import an_event
-from tests.support.concurrency import PATIENCE_S, holding, terminate
+from tests.support.concurrency import PATIENCE_S, holding, other_sessions, terminate
 from tests.support.processes import wait_until
 from tests.support.recording import prepare, the_row
 from usage.core.errors import (
@@ -32,11 +32,6 @@ from usage.models import APIUsageLog, Authorization
 from usage.operations import Operation
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-SESSIONS_OF_THE_METER = """
-SELECT pid FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-"""
 
 
 @pytest.fixture
@@ -63,13 +58,6 @@ def a_call(grant: Grant, event_id: str = "e1", **data: str) -> UsageEvent:
 def calls() -> tuple[Decimal, Decimal]:
     """What is used and held of the limit."""
     return counters("calls", at=datetime.now(UTC))
-
-
-def sessions() -> list[int]:
-    """The server's sessions of all our connections but this test's own."""
-    with connection.cursor() as cursor:
-        cursor.execute(SESSIONS_OF_THE_METER)
-        return [pid for (pid,) in cursor.fetchall()]
 
 
 def test_an_authorization_holds_and_names_the_caps(meter: LocalMeter) -> None:
@@ -143,27 +131,27 @@ def test_a_rollback_of_the_caller_undoes_nothing(meter: LocalMeter) -> None:
 
 
 def test_closing_leaves_no_connection_behind(meter: LocalMeter) -> None:
-    before = sessions()
+    before = other_sessions()
     meter.authorize(an_intent())
-    opened = set(sessions()) - set(before)
+    opened = other_sessions() - before
 
     meter.close()
 
     assert opened
-    assert wait_until(lambda: opened.isdisjoint(sessions()), seconds=PATIENCE_S)
+    assert wait_until(lambda: opened.isdisjoint(other_sessions()), seconds=PATIENCE_S)
 
 
 def test_a_meter_that_is_dropped_leaves_no_connection_behind(meter: LocalMeter, spool: Path) -> None:
-    before = set(sessions())
+    before = other_sessions()
     LocalMeter(spool=spool).authorize(an_intent())
 
-    assert wait_until(lambda: before == set(sessions()), seconds=PATIENCE_S)
+    assert wait_until(lambda: before == other_sessions(), seconds=PATIENCE_S)
 
 
 def test_a_connection_that_died_is_replaced_and_the_question_asked_again(meter: LocalMeter) -> None:
-    own = set(sessions())
+    own = other_sessions()
     meter.authorize(an_intent())
-    for pid in set(sessions()) - own:
+    for pid in other_sessions() - own:
         terminate(pid)
 
     grants = [meter.authorize(an_intent()) for _ in range(THREADS)]
@@ -175,9 +163,9 @@ def test_a_connection_that_died_is_replaced_and_the_question_asked_again(meter: 
 def test_usage_is_recorded_over_a_new_connection_when_the_old_one_died(
     meter: LocalMeter, spool: Path
 ) -> None:
-    own = set(sessions())
+    own = other_sessions()
     grant = meter.authorize(an_intent())
-    for pid in set(sessions()) - own:
+    for pid in other_sessions() - own:
         terminate(pid)
 
     meter.settle(a_call(grant))
