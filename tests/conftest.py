@@ -8,7 +8,6 @@ before this file has prepared the environment.
 
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from importlib import import_module
@@ -25,6 +24,7 @@ from psycopg import sql
 from alwrity_billing import embedded
 from subscriptions.stripe.simulator.server import Simulator
 from tests.support import chromium_program
+from tests.support.ports import free_port
 from tests.support.redis_server import Redis
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -109,11 +109,3 @@ def redis_process(tmp_path: Path) -> Iterator[Redis]:
 def redis_server(redis_process: Redis) -> str:
     """The URL of a redis-server of the test's own; the test is skipped where it is not installed."""
     return redis_process.url
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

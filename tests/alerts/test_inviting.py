@@ -6,8 +6,8 @@ import pytest
 from django.core import mail
 
 from alerts import inviting
-from tests.conftest import free_port
 from tests.support.cast import NOW, TESTS, an_account
+from tests.support.ports import free_port
 from usage import invitations
 from usage.models import Invitation
 

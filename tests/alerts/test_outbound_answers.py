@@ -9,8 +9,8 @@ import pytest
 
 from alerts import outbound
 from alerts.outbound import Network
-from tests.conftest import free_port
 from tests.support.certificates import certified
+from tests.support.ports import free_port
 from tests.support.receivers import (
     HANGS_UP,
     HOST,

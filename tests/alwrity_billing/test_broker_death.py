@@ -23,10 +23,10 @@ from alwrity_billing import beat, embedded, health
 from alwrity_billing.celery import app
 from alwrity_billing.models import TaskStanding
 from subscriptions.models import ChangeKind, SubscriptionChange
-from tests.conftest import free_port
 from tests.support.cast import an_account
 from tests.support.celery_processes import running
 from tests.support.database import address
+from tests.support.ports import free_port
 from tests.support.processes import manage, wait_until
 from tests.support.redis_server import Redis
 from tests.support.subscribing import a_plan, start

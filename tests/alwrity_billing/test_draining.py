@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port
 from tests.support.credentials import a_key
 from tests.support.database import address
+from tests.support.ports import free_port
 from tests.support.processes import PROJECT, environment, wait_until
 from usage.models import Scope
 

@@ -10,7 +10,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
 from alwrity_billing import health
-from tests.conftest import free_port
+from tests.support.ports import free_port
 
 
 def test_healthz_answers_without_touching_the_database(client: Client) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port
+from tests.support.ports import free_port
 from tests.support.processes import PROJECT, environment, is_alive, manage, wait_until
 
 START_TIMEOUT_S = 90

@@ -12,7 +12,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from alwrity_billing import setup_checks
 from subscriptions.stripe.simulator.server import Simulator
-from tests.conftest import free_port
+from tests.support.ports import free_port
 from tests.support.processes import manage
 from usage import partitions
 from usage.models import APIProviderPricing

@@ -30,13 +30,13 @@ from alwrity_billing.models import TaskStanding
 from subscriptions import budgets, month_close
 from subscriptions.budget_settings import Changes
 from subscriptions.models import BillingHistory
-from tests.conftest import free_port
 from tests.support.alerting import a_limit
 from tests.support.billing import Billed, billed, broken_invoices, fees_due, overage_due, rows_not_billed_once
 from tests.support.cast import an_account, an_event
 from tests.support.celery_processes import readiness, running, serving
 from tests.support.credentials import a_key
 from tests.support.invariants import broken_invariants
+from tests.support.ports import free_port
 from tests.support.prices import an_entry, load
 from tests.support.processes import wait_until
 from tests.support.receivers import Receiver, receiving

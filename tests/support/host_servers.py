@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.conftest import free_port
+from tests.support.ports import free_port
 from tests.support.processes import PROJECT, environment, wait_until
 
 START_S = 30

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import free_port
 from tests.support.metering import TOY, RecordingMeter, Upstream, running_upstream
 from tests.support.metering_transports import LIBRARIES, SECRET, SYNC_TRANSPORTS, Connect
+from tests.support.ports import free_port
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from subscriptions.stripe.simulator.server import Simulator
-from tests.conftest import free_port
+from tests.support.ports import free_port
 from tests.support.processes import PROJECT, environment, wait_until
 from tests.support.stripe_simulator import a_customer, an_open_invoice, v1
 
