@@ -16,6 +16,8 @@ from tests.support.processes import PROJECT
 
 TIMEOUT_S = 60
 LOGIN = Shown(name="login", url="login", who=Who.NOBODY)
+# It looks at the theme when it is opened, and never again.
+ADMIN_LOGIN = Shown(name="admin-login", url="admin:login", who=Who.NOBODY)
 
 
 def size_of(picture: Path) -> tuple[int, int]:
@@ -27,13 +29,16 @@ def size_of(picture: Path) -> tuple[int, int]:
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("shown", [LOGIN, ADMIN_LOGIN], ids=lambda shown: shown.name)
 def test_a_page_is_taken_whole_in_each_theme_and_width(
-    browser: Browser, live_server: LiveServer, tmp_path: Path
+    browser: Browser, live_server: LiveServer, tmp_path: Path, shown: Shown
 ) -> None:
-    taken = list(of_pages(browser, live_server.url, [LOGIN], into=tmp_path))
+    taken = list(of_pages(browser, live_server.url, [shown], into=tmp_path))
 
     assert {path.name: size_of(path)[0] for path in taken} == {
-        f"login-{scheme}-{width}.png": width for scheme in ("light", "dark") for width in (360, 1024, 1600)
+        f"{shown.name}-{scheme}-{width}.png": width
+        for scheme in ("light", "dark")
+        for width in (360, 1024, 1600)
     }
     assert len({path.read_bytes() for path in taken}) == 6
 

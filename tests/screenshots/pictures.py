@@ -20,11 +20,12 @@ def of_pages(browser: Browser, url: str, pages: Iterable[Shown], *, into: Path) 
         if shown.who not in windows:
             windows[shown.who] = window_of(browser, url, shown.who)
         page = windows[shown.who]
-        page.set_viewport_size({"width": max(WIDTHS), "height": HEIGHT})
-        page.goto(shown.path)
         for scheme in SCHEMES:
+            # Before it is opened: the admin looks only then.
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": max(WIDTHS), "height": HEIGHT})
+            page.goto(shown.path)
             for width in WIDTHS:
-                page.emulate_media(color_scheme=scheme)
                 page.set_viewport_size({"width": width, "height": HEIGHT})
                 path = into / f"{shown.name}-{scheme}-{width}.png"
                 page.screenshot(path=path, full_page=True, animations="disabled")
@@ -41,9 +42,9 @@ def for_readme(
             windows[shown.who] = window_of(browser, url, shown.who)
         page = windows[shown.who]
         page.set_viewport_size({"width": README_WIDTH, "height": height})
-        page.goto(shown.path)
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
+            page.goto(shown.path)
             path = into / f"{shown.name}-{scheme}.png"
             page.screenshot(path=path, animations="disabled")
             yield path
