@@ -1,15 +1,17 @@
 """Usage in the format of the FinOps Foundation: FOCUS 1.2 (focus.finops.org/focus-specification/v1-2).
 
-Of the published versions 1.2 is the one that tools take most widely; 1.3 renames ProviderName and
-PublisherName, which 1.2 still requires. A charge is what one combination of all dimensions came to on one UTC
+1.2 is what other senders of usage write, such as LiteLLM and IBM Cloud; 1.3 deprecates ProviderName and
+PublisherName, which 1.2 requires. A charge is what one combination of all dimensions came to on one UTC
 day. Columns that can never say anything here are left out, which the specification provides for what a
 provider does not have: regions, resources, commitments, other currencies. Where this departs from it:
 
-- A charge's tokens may have several unit prices, so there are no ListUnitPrice, ContractedUnitPrice and
-  SkuPriceId; the log of calls tells the price row of each call.
+- A charge's tokens may have several unit prices, so there are no ListUnitPrice, ContractedUnitPrice,
+  SkuPriceId and SkuPriceDetails, which 1.2 asks of whoever publishes prices (and forbids null in the first
+  three for usage); the log of calls tells the price row of each call.
 - The four costs are the metered cost. What a plan includes, its fee and its markup are lines of invoices,
   which are not charges of a day.
-- The billing period is the one in which the day ends; a call recorded later is billed in a later one.
+- The billing period is the one in which the day ends; a call recorded later is in its day's charge, not in
+  one with the ChargeClass "Correction", and is billed in a later period.
 """
 
 import json
@@ -35,14 +37,15 @@ from usage.totals import DIMENSIONS
 VERSION = "1.2"
 DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
-# ServiceCategory and ServiceSubcategory of a kind of provider, of those that FOCUS knows.
+# ServiceCategory and ServiceSubcategory of a kind of provider, of those that FOCUS knows, and SkuMeter: what
+# of it is metered, the same for all charges of a SKU.
 SERVICES = {
-    "llm": ("AI and Machine Learning", "Generative AI"),
-    "image": ("AI and Machine Learning", "Generative AI"),
-    "search": ("Analytics", "Search"),
-    "scrape": ("Analytics", "Data Processing"),
+    "llm": ("AI and Machine Learning", "Generative AI", "Model Usage"),
+    "image": ("AI and Machine Learning", "Generative AI", "Image Generation"),
+    "search": ("Analytics", "Search", "Searches"),
+    "scrape": ("Analytics", "Data Processing", "Pages Read"),
 }
-OTHER_SERVICE = ("Other", "Other (Other)")
+OTHER_SERVICE = ("Other", "Other (Other)", "API Calls")
 # Units as FOCUS writes them: plural, capitalized.
 UNITS = {
     "token": "Tokens",
@@ -84,6 +87,7 @@ COLUMNS = (
     "ServiceName",
     "ServiceSubcategory",
     "SkuId",
+    "SkuMeter",
     "SubAccountId",
     "SubAccountName",
     "SubAccountType",
@@ -188,7 +192,7 @@ def _quantity(totals: Totals) -> dict[str, Cell]:
 def _what(dimensions: dict[str, Any], totals: Totals) -> dict[str, Cell]:
     key, model, request_type = (dimensions[name] for name in ("provider", "model", "request_type"))
     provider = name_of(key)
-    category, subcategory = SERVICES[PROVIDERS[key].kind] if key in PROVIDERS else OTHER_SERVICE
+    category, subcategory, meter = SERVICES[PROVIDERS[key].kind] if key in PROVIDERS else OTHER_SERVICE
     calls = f"{totals.calls:,} call{'' if totals.calls == 1 else 's'}"
     of_type = f", {request_type}" if request_type else ""
     return {
@@ -198,6 +202,7 @@ def _what(dimensions: dict[str, Any], totals: Totals) -> dict[str, Cell]:
         "ServiceName": provider,
         "ServiceSubcategory": subcategory,
         "SkuId": f"{key}/{model}" if model else key,
+        "SkuMeter": meter,
         "x_Endpoint": dimensions["endpoint"] or None,
         "x_Model": model or None,
         "x_RequestType": request_type or None,

@@ -110,6 +110,7 @@ SPECIFICATION = {
     "ServiceName": Asked("Mandatory", False, is_text),
     "ServiceSubcategory": Asked("Recommended", False, is_text),
     "SkuId": Asked("Conditional", True, is_text),
+    "SkuMeter": Asked("Conditional", True, is_text),
     "SubAccountId": Asked("Conditional", True, is_text),
     "SubAccountName": Asked("Conditional", True, is_text),
     "SubAccountType": Asked("Conditional", True, is_text),
@@ -165,7 +166,9 @@ def test_what_columns_ask_of_each_other_holds(acme: Account) -> None:
         assert charge["PricingUnit"]
         assert charge["ChargePeriodStart"] < charge["ChargePeriodEnd"]
         assert charge["BillingPeriodStart"] < charge["BillingPeriodEnd"]
-        # A subcategory has one category, and a sub account's name comes with its id.
+        # A SKU comes with what is metered of it, a subcategory has one category, and a sub account's name
+        # comes with its id.
+        assert bool(charge["SkuId"]) == bool(charge["SkuMeter"])
         assert charge["ServiceSubcategory"] in SUBCATEGORIES[charge["ServiceCategory"]]
         assert (
             bool(charge["SubAccountId"]) == bool(charge["SubAccountName"]) == bool(charge["SubAccountType"])
