@@ -141,7 +141,8 @@ def _read(account: Account, *, at: datetime) -> _Log | None:
 
 def _models(log: _Log) -> Iterator[Found | None]:
     for (provider, model), cells in _grouped(log.cells, lambda cell: (cell.provider, cell.model)):
-        alike, below = log.catalog.of_class(provider, model), log.catalog.smaller(provider, model)
+        alike = log.catalog.of_class(provider, model, at=log.end.date())
+        below = log.catalog.smaller(provider, model, at=log.end.date())
         yield _best_model(log, RecommendationKind.CHEAPER_MODEL, cells, alike)
         yield _best_model(log, RecommendationKind.SMALLER_MODEL, cells, below)
 

@@ -6,7 +6,7 @@ The facts, with their sources, are `catalog/alternatives.toml`; what each costs 
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -31,6 +31,8 @@ class Capability(StrEnum):
     EMBEDDING = "embedding"
 
 
+# A model that stops answering within this is no longer worth moving to.
+NOTICE = timedelta(days=90)
 # One class below, where there is one.
 SMALLER = {Capability.FRONTIER: Capability.GENERAL, Capability.GENERAL: Capability.SMALL}
 
@@ -61,29 +63,44 @@ class BatchDiscount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retirement:
+    """From when on a model no longer answers, and where that was read."""
+
+    on: date
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
     """The whole file."""
 
     checked_on: date
     models: Mapping[ModelKey, ModelClass]
+    retirements: Mapping[ModelKey, Retirement]
     batch_discounts: Mapping[ModelKey, BatchDiscount]
     batchable: frozenset[str]
 
-    def of_class(self, provider: str, model: str) -> list[ModelClass]:
-        """The other models of the same class, any provider's; none for a model without a class."""
+    def of_class(self, provider: str, model: str, *, at: date) -> list[ModelClass]:
+        """The other models of the same class, any provider's, that one could move to on that day; none for a
+        model without a class.
+        """
         known = self.models.get((provider, model))
         if known is None:
             return []
-        alike = (each for each in self.models.values() if each.capability is known.capability)
-        return [each for each in alike if each != known]
+        return [each for each in self._lasting(at) if each.capability is known.capability and each != known]
 
-    def smaller(self, provider: str, model: str) -> list[ModelClass]:
-        """The same provider's models one class below."""
+    def smaller(self, provider: str, model: str, *, at: date) -> list[ModelClass]:
+        """The same provider's models one class below that one could move to on that day."""
         known = self.models.get((provider, model))
         below = None if known is None else SMALLER.get(known.capability)
-        return [
-            each for each in self.models.values() if each.provider == provider and each.capability is below
-        ]
+        return [each for each in self._lasting(at) if each.provider == provider and each.capability is below]
+
+    def _lasting(self, at: date) -> Iterator[ModelClass]:
+        """The models that answer for NOTICE and longer."""
+        for key, model in self.models.items():
+            retirement = self.retirements.get(key)
+            if retirement is None or retirement.on - at > NOTICE:
+                yield model
 
 
 @lru_cache(maxsize=1)
@@ -93,6 +110,11 @@ def catalog() -> Catalog:
     return Catalog(
         checked_on=read["checked_on"],
         models={each.key: each for group in read["model"] for each in _models(group)},
+        retirements={
+            (group["provider"], model): Retirement(on=group["on"], source=group["source"])
+            for group in read["retirement"]
+            for model in group["models"]
+        },
         batch_discounts={
             (group["provider"], model): BatchDiscount(
                 percent_off=parse_amount(group["percent_off"]),

@@ -1,12 +1,15 @@
 """The catalog of what could serve a call for less: every model in it has a price, and nothing is twice."""
 
 import tomllib
+from datetime import date
 
 import pytest
 
 from tests.support.prices import load_every_price
 from usage import pricebook
 from usage.alternatives import CATALOG, Capability, catalog
+
+AT = date(2026, 3, 15)
 
 
 @pytest.mark.django_db
@@ -38,13 +41,18 @@ def test_a_model_stands_in_one_class_and_every_class_says_where_it_comes_from() 
     assert [group for group in groups if not group["said"]] == []
 
 
+def test_a_model_that_stops_answering_is_one_of_the_catalog_and_says_where_that_was_read() -> None:
+    assert set(catalog().retirements) <= set(catalog().models)
+    assert [each for each in catalog().retirements.values() if not each.source.startswith("https://")] == []
+
+
 def test_every_class_has_somebody_to_compare_with() -> None:
     for capability in Capability:
         assert len([each for each in catalog().models.values() if each.capability is capability]) > 1
 
 
 def test_of_a_class_are_the_others_of_all_providers() -> None:
-    alike = {each.key for each in catalog().of_class("openai", "gpt-4o")}
+    alike = {each.key for each in catalog().of_class("openai", "gpt-4o", at=AT)}
 
     assert ("anthropic", "claude-sonnet-4-6") in alike
     assert ("openai", "gpt-4o") not in alike
@@ -61,7 +69,29 @@ def test_of_a_class_are_the_others_of_all_providers() -> None:
     ],
 )
 def test_smaller_is_one_class_below_of_the_same_provider(model: str, smaller: Capability | None) -> None:
-    found = catalog().smaller("anthropic", model)
+    found = catalog().smaller("anthropic", model, at=AT)
 
     assert {each.capability for each in found} == ({smaller} if smaller else set())
     assert {each.provider for each in found} == ({"anthropic"} if smaller else set())
+
+
+@pytest.mark.parametrize(
+    ("at", "is_offered"),
+    [
+        # It stops on 14 January 2027: in 91 days, in 90, and not at all any more.
+        (date(2026, 10, 15), True),
+        (date(2026, 10, 16), False),
+        (date(2027, 1, 15), False),
+    ],
+)
+def test_nobody_is_told_to_move_to_a_model_that_stops_answering_within_ninety_days(
+    at: date, is_offered: bool
+) -> None:
+    alike = {each.key for each in catalog().of_class("anthropic", "claude-sonnet-4-6", at=at)}
+    below = {each.key for each in catalog().smaller("openai", "gpt-5.6-terra", at=at)}
+
+    assert (("openai", "gpt-4o") in alike) is is_offered
+    assert (("openai", "gpt-4o-mini") in below) is is_offered
+    # Calls on it still get offers.
+    assert catalog().of_class("openai", "gpt-4o", at=at)
+    assert catalog().smaller("openai", "gpt-4o", at=at)
