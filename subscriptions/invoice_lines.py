@@ -15,6 +15,7 @@ from subscriptions.models import ChangeKind, CycleChoices, InvoiceItem, Subscrip
 from usage.core.money import format_amount
 from usage.core.period_usage import UsageGroup
 from usage.models import Account, BillingPeriod
+from usage.providers import name_of
 
 # What is invoiced as soon as it happened; a renewal is when the period before it is closed.
 AT_ONCE = [
@@ -64,6 +65,7 @@ def of_period(groups: Sequence[UsageGroup], terms: PeriodTerms, *, period: Billi
         term=Term(period.period_start, period.period_end),
         plan=terms.version.plan.name,
         version_id=terms.version.pk,
+        name_of=name_of,
     )
 
 

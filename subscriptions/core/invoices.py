@@ -3,7 +3,7 @@
 Pure: no Django, no clock. Amounts are USD with the 18 decimals of every cost; only `round_lines` makes cents.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from enum import StrEnum
@@ -117,9 +117,17 @@ def charge_for(cost: Decimal, terms: UsageTerms) -> UsageCharge:
 
 
 def usage_lines(
-    groups: Sequence[UsageGroup], terms: UsageTerms, *, term: Term, plan: str, version_id: int
+    groups: Sequence[UsageGroup],
+    terms: UsageTerms,
+    *,
+    term: Term,
+    plan: str,
+    version_id: int,
+    name_of: Callable[[str], str],
 ) -> list[Line]:
-    """The lines of a period's usage: each group at its cost, then what is taken off and put on."""
+    """The lines of a period's usage: each group at its cost, then what is taken off and put on. `name_of`
+    says how a provider writes itself.
+    """
     if not groups:
         return []
     charge = charge_for(sum_exactly(group.cost for group in groups), terms)
@@ -129,7 +137,10 @@ def usage_lines(
         (LineKind.ABOVE_MAXIMUM, "Beyond the most a period may cost: not charged", -charge.above_maximum),
         (LineKind.MARKUP, f"{markup_percent} % on usage beyond what is included", charge.markup),
     ]
-    return [_line_of(group, term=term, version_id=version_id) for group in groups] + [
+    return [
+        _line_of(group, provider=name_of(group.provider), term=term, version_id=version_id)
+        for group in groups
+    ] + [
         Line(kind=kind, description=text, precise=amount, term=term, version_id=version_id)
         for kind, text, amount in after
         if amount
@@ -157,10 +168,10 @@ def allows(before: InvoiceState, after: InvoiceState) -> bool:
     return after in TRANSITIONS[before]
 
 
-def _line_of(group: UsageGroup, *, term: Term, version_id: int) -> Line:
+def _line_of(group: UsageGroup, *, provider: str, term: Term, version_id: int) -> Line:
     unit, quantity = main_quantity(group.quantities, calls=group.calls)
     calls = f"{group.calls:,} call{'' if group.calls == 1 else 's'}"
-    name = f"{group.model} ({group.provider})" if group.model else group.provider
+    name = f"{group.model} ({provider})" if group.model else provider
     late = ", recorded late" if group.late else ""
     return Line(
         kind=LineKind.LATE_USAGE if group.late else LineKind.USAGE,

@@ -71,7 +71,7 @@ class TestBilling:
 
         page = page_of(alice)
 
-        for words in ("openai: 1 call", "$12.345678", "−$2.00", "Written on", "15 April 2026", "$41.38"):
+        for words in ("OpenAI: 1 call", "$12.345678", "−$2.00", "Written on", "15 April 2026", "$41.38"):
             assert words in page, words
 
     def test_invoices_are_listed_with_their_state(self, alice: Client, first: BillingHistory) -> None:
@@ -194,7 +194,7 @@ class TestInvoice:
         page = page_of(alice, f"/billing/invoices/{invoice.number}/")
 
         for words in (
-            "gpt-4o (openai): 1 call, at the cost reported",
+            "gpt-4o (OpenAI): 1 call, at the cost reported",
             "1,000 input tokens, 100 output tokens",
             "$12.345678",
             "$12.35",

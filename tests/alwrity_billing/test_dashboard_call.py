@@ -159,4 +159,4 @@ def test_a_billed_call_leads_to_its_invoice_line(alice: Client, acme: Account) -
     page = alice.get(f"/usage/calls/{Place.of(APIUsageLog.objects.get(event_id='late'))}/").content.decode()
 
     assert f'<a href="/billing/invoices/{invoice.number}/">Invoice {invoice.number}</a>' in page
-    assert "gpt-4o (openai): 1 call, at the cost reported" in page
+    assert "gpt-4o (OpenAI): 1 call, at the cost reported" in page

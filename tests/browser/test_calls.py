@@ -66,7 +66,7 @@ def test_a_call_is_found_understood_followed_and_downloaded(
     )
     page.get_by_role("link", name=f"Invoice {invoice.number}").click()
     expect(page.get_by_role("heading", name=f"Invoice {invoice.number}")).to_be_visible()
-    expect(page.get_by_text("gpt-4o (openai): 3 calls")).to_be_visible()
+    expect(page.get_by_text("gpt-4o (OpenAI): 3 calls")).to_be_visible()
 
 
 def test_a_mistake_in_a_filter_is_said_beside_it(page: Page, acme: Account) -> None:

@@ -60,7 +60,7 @@ def test_an_invoice_is_told_with_its_lines_and_their_evidence(
     assert usage == {
         "position": 2,
         "kind": "usage",
-        "description": "gpt-4o (openai): 1 call, at the cost reported",
+        "description": "gpt-4o (OpenAI): 1 call, at the cost reported",
         "provider": "openai",
         "model": "gpt-4o",
         "quantity": "1100",

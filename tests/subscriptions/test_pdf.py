@@ -83,7 +83,7 @@ def test_its_lines_and_totals_are_the_invoices(of_a_period: BillingHistory) -> N
     ]
     assert lines == [
         ("Fees", "Team, monthly", "30.00", "30.00"),
-        ("Usage", "gpt-4o (openai): 1 call, at the cost reported", "12.345678", "12.35"),
+        ("Usage", "gpt-4o (OpenAI): 1 call, at the cost reported", "12.345678", "12.35"),
         ("Usage", "Included in Team", "−2.00", "−2.00"),
         # A tenth of 10.345678.
         ("Usage", "10 % on usage beyond what is included", "1.0345678", "1.03"),

@@ -1,5 +1,6 @@
 """What usage comes to under a plan's terms, and lines in cents that add up."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from subscriptions.core.invoices import (
     TRANSITIONS,
     InvoiceState,
+    Line,
     LineKind,
     UsageTerms,
     allows,
@@ -121,10 +123,15 @@ def a_group(cost: str, *, late: bool = False, price_id: int | None = 7, **counts
     )
 
 
+def lines_of(groups: Sequence[UsageGroup], terms: UsageTerms) -> list[Line]:
+    spelled = {"openai": "OpenAI"}
+    return usage_lines(groups, terms, term=MARCH, plan="Pro", version_id=1, name_of=spelled.__getitem__)
+
+
 def test_usage_is_listed_at_its_cost_and_then_what_comes_off_and_on() -> None:
     groups = [a_group("60", input_tokens=900, output_tokens=100), a_group("200", late=True, images=4)]
 
-    lines = usage_lines(groups, terms("100", maximum="250"), term=MARCH, plan="Pro", version_id=1)
+    lines = lines_of(groups, terms("100", maximum="250"))
 
     assert [(line.kind, line.precise) for line in lines] == [
         (LineKind.USAGE, Decimal(60)),
@@ -142,21 +149,19 @@ def test_usage_is_listed_at_its_cost_and_then_what_comes_off_and_on() -> None:
 @pytest.mark.parametrize(
     ("cost", "price_id", "told"),
     [
-        ("60", 7, "gpt-4o (openai): 3 calls"),
-        ("60", None, "gpt-4o (openai): 3 calls, at the cost reported"),
-        ("0", None, "gpt-4o (openai): 3 calls, nothing to pay"),
+        ("60", 7, "gpt-4o (OpenAI): 3 calls"),
+        ("60", None, "gpt-4o (OpenAI): 3 calls, at the cost reported"),
+        ("0", None, "gpt-4o (OpenAI): 3 calls, nothing to pay"),
     ],
 )
 def test_calls_that_no_price_rated_say_so(cost: str, price_id: int | None, told: str) -> None:
-    lines = usage_lines(
-        [a_group(cost, price_id=price_id)], terms("100"), term=MARCH, plan="Pro", version_id=1
-    )
+    lines = lines_of([a_group(cost, price_id=price_id)], terms("100"))
 
     assert lines[0].description == told
 
 
 def test_a_period_without_usage_has_no_lines() -> None:
-    assert usage_lines([], terms("100"), term=MARCH, plan="Pro", version_id=1) == []
+    assert lines_of([], terms("100")) == []
 
 
 def test_an_invoice_only_ever_moves_towards_its_end() -> None:
