@@ -8,7 +8,6 @@ before this file has prepared the environment.
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +24,7 @@ from alwrity_billing import embedded
 from subscriptions.stripe.simulator.server import Simulator
 from tests.support import chromium_program
 from tests.support.ports import free_port
+from tests.support.processes import a_data_dir
 from tests.support.redis_server import Redis
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -64,13 +64,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """An empty data folder for services of the test's own.
-
-    Not pytest's `tmp_path`: as root the embedded PostgreSQL runs as another user, who must pass through the
-    folders above, and each pytest that starts closes the one above `tmp_path` again.
-    """
-    with tempfile.TemporaryDirectory(prefix="data-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder).resolve()
+    """An empty data folder for services of the test's own."""
+    with a_data_dir() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

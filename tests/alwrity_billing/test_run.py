@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.processes import PROJECT, environment, is_alive, manage, wait_until
+from tests.support.processes import PROJECT, a_data_dir, environment, is_alive, manage, wait_until
 
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 30
@@ -64,9 +64,16 @@ class System:
         return wait_until(lambda: not any(map(is_alive, self.pids)), seconds=STOP_TIMEOUT_S)
 
 
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """New to the first that runs on it; the others find what those before left, however they ended."""
+    with a_data_dir() as made:
+        yield made
+
+
 @pytest.fixture
-def system(data_dir: Path) -> Iterator[System]:
-    running = System(data_dir)
+def system(folder: Path) -> Iterator[System]:
+    running = System(folder)
     yield running
     if running.process.poll() is None:
         running.process.send_signal(signal.SIGTERM)

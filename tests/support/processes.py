@@ -4,12 +4,24 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
+
+
+@contextmanager
+def a_data_dir() -> Iterator[Path]:
+    """An empty data folder, gone when the block ends.
+
+    Not pytest's `tmp_path`: as root the embedded PostgreSQL runs as another user, who must pass through the
+    folders above, and each pytest that starts closes the one above `tmp_path` again.
+    """
+    with tempfile.TemporaryDirectory(prefix="data-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder).resolve()
 
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
