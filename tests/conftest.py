@@ -17,6 +17,7 @@ import django
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import TransactionTestCase
 from psycopg import sql
 
@@ -60,6 +61,12 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no process is left alone with it in the end."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """The database of this process is a copy of one that is migrated already."""
+    connection.settings_dict["TEST"]["TEMPLATE"] = import_module("tests.support.migrated").database()
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
-"""The test database, for other processes."""
+"""The test database, and others beside it, for other processes."""
 
-from urllib.parse import quote
+import os
 
 from django.db import connection
 
 
-def address() -> str:
-    """Its URL."""
-    known = connection.get_connection_params()
-    host = quote(str(known.get("host", "")), safe="")
-    return f"postgresql://{known['user']}@/{known['dbname']}?host={host}&port={known.get('port', 5432)}"
+def address(name: str = "") -> str:
+    """The URL of the test database, or of the one called `name`: as the tests were given theirs."""
+    given, question, options = os.environ["DATABASE_URL"].partition("?")
+    return f"{given.rpartition('/')[0]}/{name or connection.settings_dict['NAME']}{question}{options}"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management import CommandError, call_command
-from django.db import connection
 
+from tests.support.database import address
 from tests.support.processes import PROJECT
 from tests.support.usage_rows import a_price
 
@@ -65,12 +65,6 @@ def start_import(path: Path) -> "subprocess.Popen[bytes]":
     options = ["--account", "acme", "--provider", "openai", "--model", "gpt-4o"]
     return subprocess.Popen(
         [sys.executable, str(PROJECT / "manage.py"), "import_usage", str(path), *options],
-        env={**os.environ, "DATABASE_URL": _url_of_this_database()},
+        env={**os.environ, "DATABASE_URL": address()},
         stdout=subprocess.DEVNULL,
     )
-
-
-def _url_of_this_database() -> str:
-    """The address the tests were given, leading to the database of this test instead."""
-    address, question, query = os.environ["DATABASE_URL"].partition("?")
-    return f"{address.rpartition('/')[0]}/{connection.settings_dict['NAME']}{question}{query}"
