@@ -9,6 +9,10 @@ from typing import Any
 
 from kombu.transport import filesystem
 
+# How often the folders are looked into, and for how long until a worker looks whether it is to stop. It looks
+# twice before it ends; celery's two seconds each were too long for the five that honcho gives a program.
+LOOK_EVERY_S, LOOK_FOR_S = 0.2, 0.5
+
 
 class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
     """kombu's, which makes its folders again before it looks into them."""
@@ -43,4 +47,9 @@ class Transport(filesystem.Transport):  # type: ignore[misc]
     """kombu's, for which a folder that cannot be read is a connection that is lost, and made again."""
 
     Channel = Channel
+    polling_interval = LOOK_EVERY_S
     connection_errors = (*filesystem.Transport.connection_errors, OSError)
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        """Deliver what is in the folders; raises `socket.timeout` where there is nothing for LOOK_FOR_S."""
+        super().drain_events(connection, timeout=None if timeout is None else min(timeout, LOOK_FOR_S))
