@@ -18,6 +18,8 @@ from usage.settlement import SOURCE
 
 MAX_LOOKED_THROUGH = 20_000
 MAX_SOURCES = 1_000
+# Of all calls, as in a file, the first page has so many, and each one so many times more than that before.
+FIRST_AT_ONCE, GROWTH = 125, 4
 # How many days people look through at once, usually and at most.
 DEFAULT_DAYS = 31
 MAX_DAYS = 366
@@ -161,15 +163,17 @@ def newest(account: Account, *, limit: int) -> list[APIUsageLog]:
 
 def every(question: Question, *, at_once: int) -> Iterator[APIUsageLog]:
     """All calls that `question` asks for, page by page: no more than `at_once` of them are in memory, and
-    no transaction stays open however slowly they are taken.
+    no transaction stays open however slowly they are taken. The first page is a small one, to begin soon.
     """
+    limit = min(FIRST_AT_ONCE, at_once)
     while True:
-        found = page(question, limit=at_once)
+        found = page(question, limit=limit)
         yield from found.rows
         if found.older is None:
             return
         question = replace(question, before=found.older)
         del found
+        limit = min(limit * GROWTH, at_once)
 
 
 def row(account_id: int, place: Place) -> APIUsageLog | None:

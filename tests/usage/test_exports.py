@@ -72,8 +72,13 @@ def test_a_call_is_told_with_all_that_the_log_has_of_it() -> None:
     )
 
 
-def test_the_calls_are_those_of_the_pages_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "CALLS_AT_A_TIME", 2)
+@pytest.mark.parametrize(("first", "at_a_time"), [(1, 1), (1, 2), (2, 2), (1, 10), (10, 10)])
+def test_the_calls_are_those_of_the_pages_in_their_order(
+    first: int, at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are read at a time, and in the beginning."""
+    monkeypatch.setattr(browsing, "FIRST_AT_ONCE", first)
+    monkeypatch.setattr(exports, "CALLS_AT_A_TIME", at_a_time)
     period = a_period(an_account())
     for number in range(5):
         a_log_row(period, event_id=f"e{number}", at=NOW - number * HOUR, status_code=200 + 300 * (number % 2))
