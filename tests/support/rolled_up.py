@@ -1,8 +1,7 @@
 """Totals by the day and month: of one account, and of many, for PostgreSQL to plan as it does for many."""
 
-from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 
 from django.db import connection
 from django.db.models import Sum
@@ -18,6 +17,7 @@ from usage.models import (
     UsageRollup,
     UsageSummary,
 )
+from usage.models.totals import RollupColumns, TotalColumns
 
 PERIOD = timedelta(days=30)
 TABLES = (
@@ -28,6 +28,15 @@ TABLES = (
     "usage_rollups",
     "usage_summaries",
 )
+
+TOTALS = """
+INSERT INTO {table} (
+    account_id, {column}, dimensions_hash, provider, model, endpoint, request_type, team, project,
+    department, end_user, {totals}
+)
+SELECT account, at, md5('')::uuid, 'openai', 'gpt-4o', '', '', '', '', '', '', {amounts}
+FROM unnest(%(accounts)s) AS account, unnest(%(times)s) AS at
+"""
 
 
 def roll_up(account: Account, *, at: datetime) -> None:
@@ -44,30 +53,24 @@ def fill(*, accounts: int, days: int, until: datetime) -> None:
     others = Account.objects.bulk_create(
         Account(external_id=f"other-{number}", name=f"Other {number}") for number in range(accounts)
     )
-    # One kind of call: the rows differ by account and time.
-    kinds: dict[str, Any] = {
-        "dimensions_hash": UUID(int=1),
-        "provider": "openai",
-        "model": "gpt-4o",
-        "calls": 1,
-        "cost": 1,
-    }
     instants = [until - timedelta(days=number + 1) for number in range(days)]
-    months = {instant.date().replace(day=1) for instant in instants}
-    UsageRollup.objects.bulk_create(
-        UsageRollup(account=account, hour=instant, **kinds) for account in others for instant in instants
-    )
-    UsageDayRollup.objects.bulk_create(
-        UsageDayRollup(account=account, day=instant.date(), **kinds)
-        for account in others
-        for instant in instants
-    )
-    UsageMonthRollup.objects.bulk_create(
-        UsageMonthRollup(account=account, month=month, **kinds) for account in others for month in months
-    )
+    _totals(UsageRollup, others, "hour", instants)
+    _totals(UsageDayRollup, others, "day", [instant.date() for instant in instants])
+    _totals(UsageMonthRollup, others, "month", sorted({each.date().replace(day=1) for each in instants}))
     _periods(others, periods=days // PERIOD.days, until=until)
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {', '.join(TABLES)}")
+
+
+def _totals(model: type[RollupColumns], accounts: list[Account], column: str, times: Sequence[date]) -> None:
+    """A row of one kind of call for each account and time, made by the server: they are tens of thousands."""
+    totals = [field.column for field in TotalColumns._meta.fields]
+    amounts = ["1" if name in ("calls", "cost") else "0" for name in totals]
+    rows = TOTALS.format(
+        table=model._meta.db_table, column=column, totals=", ".join(totals), amounts=", ".join(amounts)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(rows, {"accounts": [account.pk for account in accounts], "times": list(times)})
 
 
 def _periods(accounts: list[Account], *, periods: int, until: datetime) -> None:
