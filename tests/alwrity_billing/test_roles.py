@@ -1,5 +1,8 @@
 """Roles of staff: what each may do in the admin, and what it cannot."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
@@ -24,6 +27,7 @@ from tests.support.authorizing import a_limit
 from tests.support.cast import NOW, a_user, an_account
 from tests.support.email_channels import an_email_channel
 from tests.support.subscribing import TESTS, a_plan, again, start
+from tests.support.worlds import shared
 from usage.models import Account, ApiKey, APIProviderPricing
 
 pytestmark = pytest.mark.django_db
@@ -31,14 +35,15 @@ pytestmark = pytest.mark.django_db
 ROLES = ("Viewer", "Support", "Billing manager")
 
 
-@pytest.fixture
-def subscription() -> UserSubscription:
-    """Acme on a plan of 30 USD with five calls, of which a draft of the next version exists; invoiced."""
-    plan = a_plan("team", a_limit(5, name="calls"))
-    subscribed = start(plan, account=an_account("acme"))
-    month_close.invoice_of(subscribed, at=NOW)
-    plans.draft_of(plan, by=TESTS, at=NOW)
-    return subscribed
+@pytest.fixture(scope="module")
+def acme(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """On a plan of 30 USD with five calls, of which a draft of the next version exists; invoiced."""
+    with shared(django_db_blocker):
+        plan = a_plan("team", a_limit(5, name="calls"))
+        subscribed = start(plan, account=an_account("acme"))
+        month_close.invoice_of(subscribed, at=NOW)
+        plans.draft_of(plan, by=TESTS, at=NOW)
+        yield
 
 
 def staff(role: str | None) -> Client:
@@ -88,15 +93,13 @@ def pages() -> list[str]:
 
 
 @pytest.mark.parametrize("role", [*ROLES, "superuser"])
-def test_every_role_may_look_at_everything_that_is_sold_and_used(
-    subscription: UserSubscription, role: str
-) -> None:
-    client = staff(role)
+def test_every_role_may_look_at_everything_that_is_sold_and_used(acme: None, role: str) -> None:
+    client, known = staff(role), pages()
 
-    assert {address: client.get(address).status_code for address in pages()} == dict.fromkeys(pages(), 200)
+    assert {address: client.get(address).status_code for address in known} == dict.fromkeys(known, 200)
 
 
-def test_staff_without_a_role_sees_nothing(subscription: UserSubscription) -> None:
+def test_staff_without_a_role_sees_nothing(acme: None) -> None:
     client = staff(None)
 
     assert {client.get(address).status_code for address in pages()} == {403}
@@ -281,7 +284,7 @@ def make_superuser(client: Client) -> bool:
 )
 @pytest.mark.parametrize("role", [*ROLES, "superuser"])
 def test_a_role_does_what_it_may_and_nothing_else(
-    subscription: UserSubscription,
+    acme: None,
     does: "object",
     first_role: str,
     role: str,

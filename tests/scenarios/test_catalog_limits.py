@@ -5,8 +5,10 @@ that limit which answers, the account's other ones are made unlimited first, in 
 tests here leave all of them as they are sold.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -27,6 +29,7 @@ from tests.support.reaching import (
     with_that_alone,
 )
 from tests.support.subscribing import load_catalog, the_plan
+from tests.support.worlds import shared
 from usage.core.windows import LENGTHS
 from usage.events import Units
 from usage.limits import LimitTerms
@@ -41,15 +44,18 @@ IN_ONE_CALL = (Measure.TOKENS, Measure.IMAGES, Measure.COST)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def world() -> None:
-    price_every_provider()
+@pytest.fixture(autouse=True, scope="module")
+def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Prices, and both catalogs."""
+    with shared(django_db_blocker):
+        price_every_provider()
+        for name in CATALOGS:
+            load_catalog(name)
+        yield
 
 
 def sold(key: str) -> tuple[SubscriptionPlan, list[LimitTerms]]:
-    """A plan of its catalog, and the limits it sells."""
-    (catalog,) = [name for name, keys in KEYS.items() if key in keys]
-    load_catalog(catalog)
+    """A plan, and the limits it sells."""
     plan = the_plan(key)
     return plan, entitlements.limit_terms(plan.versions.get())
 

@@ -18,6 +18,7 @@ from tests.support.authorizing import ask
 from tests.support.cast import NOW, a_member, a_user, an_account, an_event
 from tests.support.recording import prepare, record, the_row
 from tests.support.usage_rows import a_log_row, a_period
+from tests.support.worlds import shared
 from usage import browsing
 from usage.admin.log import address_of, log_of
 from usage.models import Account, BillingPeriod
@@ -268,14 +269,21 @@ def test_a_call_that_is_none_leads_back(staff: Client, key: str) -> None:
 # --- What it costs -------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def busy(django_db_setup: None, django_db_blocker: Any) -> Iterator[Account]:
+    """Of two accounts with calls of five months the one with many."""
+    with shared(django_db_blocker):
+        busy, calm = (a_period(an_account(name)) for name in ("busy", "calm"))
+        log_pages.fill(busy, rows=60_000, until=NOW, apart="3 minutes")
+        log_pages.fill(calm, rows=2_000, until=NOW, apart="1 hour")
+        yield busy.account
+
+
 @pytest.fixture
-def large(monkeypatch: pytest.MonkeyPatch) -> Account:
-    """Two accounts with calls of five months, one of them with many; a page may look through few of them."""
+def large(busy: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """The busy one; a page may look through few of its calls."""
     monkeypatch.setattr(browsing, "MAX_LOOKED_THROUGH", 1_000)
-    busy, calm = (a_period(an_account(name)) for name in ("busy", "calm"))
-    log_pages.fill(busy, rows=60_000, until=NOW, apart="3 minutes")
-    log_pages.fill(calm, rows=2_000, until=NOW, apart="1 hour")
-    return busy.account
+    return busy
 
 
 ASKED: list[dict[str, str]] = [
