@@ -33,7 +33,7 @@ def apply(account: Account, *, at: datetime) -> None:
     """Let the account's limits, surcharges and suspension be those of its subscription, overrides and
     budget as they are now, all at once: an authorization in the middle sees what was before or what is after.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         overriding = [terms_of(each) for each in overrides_in_force(account)]
         subscription = UserSubscription.objects.select_related("plan_version").filter(account=account).first()

@@ -4,7 +4,7 @@ A limit is data: whoever sells plans pushes the amounts down here and this app e
 come from. All sources are enforced side by side, so the strictest wins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -32,7 +32,9 @@ MAX_LIMITS = 200
 MAX_NAME_LENGTH = 64
 MAX_VALUE_LENGTH = 256
 KINDS = sorted({provider.kind for provider in PROVIDERS.values()})
-WINDOW_START = "SELECT COALESCE(usage_window_start(%s, %s, %s), %s)"
+WINDOW_STARTS = """
+SELECT name, COALESCE(usage_window_start(name, %s, %s), %s) FROM unnest(%s::text[]) AS name
+"""
 LIMITS_AT = """
 SELECT name, source, measure, scope, scope_value, window_name, mode, amount,
        used + usage_still_counted(previous, window_name, window_start, %(at)s), held, window_start,
@@ -124,7 +126,7 @@ def put(account: Account, *, source: LimitSource, limits: Sequence[LimitTerms], 
     one amount on, refused from another. Raises InvalidRequest naming the limit and what is wrong.
     """
     check(limits)
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute(LOCK_ACCOUNT, [account.pk])
         known = {key_of(row): row for row in UsageLimit.objects.filter(account=account, source=source)}
         wanted = {terms.key: terms for terms in limits}
@@ -175,6 +177,7 @@ def _add(
     account: Account, limits: Sequence[LimitTerms], *, source: LimitSource, at: datetime
 ) -> list[UsageLimit]:
     period = BillingPeriod.objects.get(pk=periods.ensure([account.pk], at=at)[account.pk])
+    starts = _window_starts({terms.window for terms in limits}, at=at, period_start=period.period_start)
     return UsageLimit.objects.bulk_create(
         [
             UsageLimit(
@@ -187,18 +190,20 @@ def _add(
                 window=terms.window,
                 mode=terms.mode,
                 amount=terms.amount,
-                window_start=_window_start(terms.window, at=at, period_start=period.period_start),
+                window_start=starts[terms.window],
             )
             for terms in limits
         ]
     )
 
 
-def _window_start(window: Window, *, at: datetime, period_start: datetime) -> datetime:
+def _window_starts(
+    windows: Collection[Window], *, at: datetime, period_start: datetime
+) -> dict[Window, datetime]:
+    """When the window of each kind began that runs at `at`; `at` itself where none begins."""
     with connection.cursor() as cursor:
-        cursor.execute(WINDOW_START, [window, at, period_start, at])
-        start: datetime = cursor.fetchone()[0]
-    return start
+        cursor.execute(WINDOW_STARTS, [at, period_start, at, [window.value for window in windows]])
+        return {Window(name): start for name, start in cursor.fetchall()}
 
 
 def check(limits: Sequence[LimitTerms]) -> None:

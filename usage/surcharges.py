@@ -21,7 +21,7 @@ def put(account: Account, *, surcharges: Mapping[str, SurchargeTerms], at: datet
     request type and what is wrong.
     """
     check(surcharges)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         known = by_account([account.pk]).get(account.pk, {})
         changed = {
@@ -29,13 +29,21 @@ def put(account: Account, *, surcharges: Mapping[str, SurchargeTerms], at: datet
             for request_type in sorted(known.keys() | surcharges.keys())
             if (wanted := surcharges.get(request_type, NO_SURCHARGE)) != terms_at(known, request_type, at=at)
         }
-        for request_type, terms in changed.items():
-            Surcharge.objects.update_or_create(
-                account=account,
-                request_type=request_type,
-                effective_from=at,
-                defaults={"per_request": terms.per_request, "per_hour": terms.per_hour},
-            )
+        Surcharge.objects.bulk_create(
+            [
+                Surcharge(
+                    account=account,
+                    request_type=request_type,
+                    effective_from=at,
+                    per_request=terms.per_request,
+                    per_hour=terms.per_hour,
+                )
+                for request_type, terms in changed.items()
+            ],
+            update_conflicts=True,
+            unique_fields=["account", "request_type", "effective_from"],
+            update_fields=["per_request", "per_hour"],
+        )
 
 
 def by_account(account_ids: Collection[int]) -> dict[int, Surcharges]:
