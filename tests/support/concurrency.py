@@ -10,7 +10,7 @@ from django.db import connection
 
 Answer = TypeVar("Answer")
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 def at_once(act: Callable[[int], Answer], *, times: int) -> list[Answer]:

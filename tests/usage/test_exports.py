@@ -231,15 +231,15 @@ SELECT %(account)s, %(since)s::timestamptz + number * interval '1 minute' / 60, 
     1, 0, 1000, 0, 0, 100, 0, 1, 0, 0, 0, 0, 0, 1500, 1, 0.0035
 FROM generate_series(1, %(rows)s) AS number
 """
-FEW, MANY = 2_000, 20_000
+FEW, MANY = 1_000, 10_000
 ROOM_BYTES = 500_000
 
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few rows at a time, so that FEW are many of them already."""
-    monkeypatch.setattr(exports, "CALLS_AT_A_TIME", 200)
-    monkeypatch.setattr(streaming, "ROWS_AT_A_TIME", 200)
+    monkeypatch.setattr(exports, "CALLS_AT_A_TIME", 100)
+    monkeypatch.setattr(streaming, "ROWS_AT_A_TIME", 100)
 
 
 def members(account: Account, *, count: int, since: datetime) -> None:

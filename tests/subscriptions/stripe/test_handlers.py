@@ -217,7 +217,8 @@ def in_turn(events: Iterable[stripe.Event]) -> dict[str, list[str]]:
     with transaction.atomic():
         for event in events:
             deliver([event])
-            processed()
+            inbox.process_due(at=NOW, limit=1)
+        processed()
         found = everything()
         transaction.set_rollback(True)
     return found
