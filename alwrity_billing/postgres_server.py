@@ -233,14 +233,15 @@ def _unprivileged_user(data: Path) -> pwd.struct_passwd | None:
 
 def _open_the_way(data: Path, user: pwd.struct_passwd) -> None:
     """Let `user` pass through (not list) the folders above the data and the binaries."""
-    for folder in {*data.parents, *_binaries().parents}:
+    for folder in {*data.parents, *binaries().parents}:
         found = folder.stat()
         if found.st_uid != user.pw_uid and not found.st_mode & stat.S_IXOTH:
             folder.chmod(found.st_mode | stat.S_IXOTH)
 
 
 @functools.cache
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of PostgreSQL's programs; raises ImproperlyConfigured when they are not installed."""
     # Found, not imported: importing the package creates its shared lock file and warns about XDG folders.
     found = importlib.util.find_spec(WHEEL)
     if found is None or not found.submodule_search_locations:
@@ -264,7 +265,7 @@ def _run(server: Server, program: str, *arguments: str) -> subprocess.CompletedP
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         done = subprocess.run(  # noqa: S603 - our own binaries
-            [str(_binaries() / program), *arguments],
+            [str(binaries() / program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,

@@ -13,6 +13,7 @@ import psycopg
 from django.core.management import call_command
 from django.db import connection
 
+from alwrity_billing import postgres_server
 from tests.support.processes import PROJECT, is_alive, wait_until
 
 STOP_PATIENCE_S = 30
@@ -63,10 +64,11 @@ class OwnServer:
 
 
 @contextmanager
-def own_server(data_dir: Path, *, database: str) -> Iterator[OwnServer]:
+def own_server(data_dir: Path, *, database: str, like: str = "") -> Iterator[OwnServer]:
     """Django works with the empty, migrated `database` of a server in `data_dir` until the block ends.
 
-    The name must be no other database's: this process remembers databases by it.
+    The name must be no other database's: this process remembers databases by it. `like` is the address of one
+    that is empty and migrated: copying that is quicker than migrating anew.
     """
     server = OwnServer(data_dir)
     before = dict(connection.settings_dict)
@@ -75,10 +77,12 @@ def own_server(data_dir: Path, *, database: str) -> Iterator[OwnServer]:
         with psycopg.connect(server.url, autocommit=True) as session:
             session.execute(f'CREATE DATABASE "{database}"')
         connection.close()
-        connection.settings_dict.update(
-            dj_database_url.parse(server.url.replace("/alwrity_billing?", f"/{database}?"))
-        )
-        call_command("migrate", verbosity=0)
+        url = server.url.replace("/alwrity_billing?", f"/{database}?")
+        connection.settings_dict.update(dj_database_url.parse(url))
+        if like:
+            _copy(like, url)
+        else:
+            call_command("migrate", verbosity=0)
         # The price book is remembered by the id of its newest row.
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE api_provider_pricing ALTER id RESTART WITH 1000000")
@@ -87,3 +91,11 @@ def own_server(data_dir: Path, *, database: str) -> Iterator[OwnServer]:
         connection.close()
         connection.settings_dict.update(before)
         server.leave()
+
+
+def _copy(database: str, into: str) -> None:
+    """Both are addresses; the second database is empty."""
+    dump, restore = (postgres_server.binaries() / program for program in ("pg_dump", "psql"))
+    text = subprocess.run([dump, "--no-owner", database], check=True, stdout=subprocess.PIPE).stdout
+    options = ["--quiet", "--single-transaction", "--set", "ON_ERROR_STOP=1", "--no-psqlrc"]
+    subprocess.run([restore, *options, into], input=text, check=True, stdout=subprocess.DEVNULL)
