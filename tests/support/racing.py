@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
+from queue import SimpleQueue
 from typing import TypeVar
 
 from django.conf import settings
@@ -33,7 +35,9 @@ FROM accounts, usage_limits_at(accounts.id, %(at)s) counting
 
 @contextmanager
 def crowd() -> Iterator[None]:
-    """The right to open dozens of connections; one test at a time has it, whatever process it runs in."""
+    """The right to open dozens of connections; one test at a time has it, whatever process it runs in. They
+    stay open until the block ends.
+    """
     settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + CROWD_PATIENCE_S
     with (settings.DATA_DIR / "crowd.lock").open("a+") as lock:
@@ -44,7 +48,67 @@ def crowd() -> Iterator[None]:
             except OSError:
                 assert time.monotonic() < deadline, "another test keeps its crowd of connections"
                 time.sleep(POLL_S)
-        yield
+        with _clients() as clients:
+            _present.append(clients)
+            try:
+                yield
+            finally:
+                _present.remove(clients)
+
+
+class Clients:
+    """Threads with a connection each, which last from one race to the next: making a connection costs the
+    server more than most calls do.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: list[SimpleQueue[Callable[[], None] | None]] = []
+        self._threads: list[threading.Thread] = []
+        self._finished = SimpleQueue[None]()
+
+    def run(self, work: Callable[[int], None], *, count: int) -> None:
+        """Call `work`, which raises nothing, with 0, 1, … `count` - 1 at once; return when all did."""
+        while len(self._threads) < count:
+            tasks = SimpleQueue[Callable[[], None] | None]()
+            thread = threading.Thread(target=self._serve, args=(tasks,))
+            self._tasks.append(tasks)
+            self._threads.append(thread)
+            thread.start()
+        for client in range(count):
+            self._tasks[client].put(partial(work, client))
+        for _ in range(count):
+            self._finished.get()
+
+    def leave(self) -> None:
+        for tasks in self._tasks:
+            tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self, tasks: "SimpleQueue[Callable[[], None] | None]") -> None:
+        try:
+            while (task := tasks.get()) is not None:
+                task()
+                self._finished.put(None)
+        finally:
+            connection.close()
+
+
+# Those of the crowd that this process has, if it has one.
+_present: list[Clients] = []
+
+
+@contextmanager
+def _clients() -> Iterator[Clients]:
+    """The crowd's, or some for this race alone."""
+    if _present:
+        yield _present[-1]
+        return
+    clients = Clients()
+    try:
+        yield clients
+    finally:
+        clients.leave()
 
 
 def by_clients(act: Callable[[int], Answer], *, times: int, clients: int) -> list[Answer]:
@@ -64,14 +128,10 @@ def by_clients(act: Callable[[int], Answer], *, times: int, clients: int) -> lis
         except BaseException as failure:
             failures.append(failure)
             start.abort()
-        finally:
             connection.close()
 
-    threads = [threading.Thread(target=work, args=(client,)) for client in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with _clients() as those:
+        those.run(work, count=clients)
     if failures:
         raise failures[0]
     return [answers[number] for number in range(times)]
