@@ -86,8 +86,10 @@ def chromium() -> str:
 
 
 @pytest.fixture
-def at_stripe(tmp_path: Path, settings: Any) -> Iterator[Simulator]:
+def at_stripe(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """A Stripe of the test's own that the project talks to, over HTTP and without trying again by itself."""
+    # Else Stripe's library would look through the whole environment for proxies, twice a call.
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     running = Simulator(path=tmp_path / "at_stripe.sqlite3", webhook_secret=settings.STRIPE_WEBHOOK_SECRET)
     running.start()
     settings.STRIPE_API_BASE = running.url
