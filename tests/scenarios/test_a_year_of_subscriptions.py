@@ -1,5 +1,6 @@
 """Fourteen months of many subscriptions, by a moved clock and the tasks of beat; three days without them."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import cycle as around
@@ -26,6 +27,7 @@ from tests.support.simulated_time import (
     terms_that_do_not_tile,
 )
 from tests.support.subscribing import MONTHLY, TESTS, YEARLY, a_plan, a_version, again, the_plan
+from tests.support.worlds import of_many_months
 from usage.core.errors import UsageLimitExceededException
 from usage.events import ReportedCost
 from usage.models import Account, BillingPeriod
@@ -39,7 +41,14 @@ END = datetime(2029, 3, 3, tzinfo=UTC)
 DAY = timedelta(days=1)
 CALLS, COST = a_limit(400, name="calls"), a_limit("90", "cost", window="day", name="cost_a_day")
 
-pytestmark = pytest.mark.django_db
+# In one transaction every version of every row would be kept, and read past, to the end.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def many_months(transactional_db: None) -> Iterator[None]:
+    with of_many_months():
+        yield
 
 
 def sell() -> None:

@@ -4,7 +4,7 @@ Eighteen customers have every plan with every story; SCENARIO_ACCOUNTS=200 has e
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import cycle as around
@@ -37,6 +37,7 @@ from tests.support.cast import an_account, an_event
 from tests.support.recording import prepare, record
 from tests.support.simulated_time import BILLING_TASKS, TASKS, Simulation
 from tests.support.subscribing import MONTHLY, TESTS, YEARLY, a_plan, a_version, the_plan
+from tests.support.worlds import of_many_months
 from usage import pricebook
 from usage.events import ReportedCost
 from usage.models import Account, APIUsageLog, BillingPeriod
@@ -49,7 +50,14 @@ BEAT = timedelta(days=4, hours=7)
 ACCOUNTS = int(os.environ.get("SCENARIO_ACCOUNTS", "18"))
 CALLS = a_limit(None, name="calls")
 
-pytestmark = pytest.mark.django_db
+# In one transaction every version of every row would be kept, and read past, to the end.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def many_months(transactional_db: None) -> Iterator[None]:
+    with of_many_months():
+        yield
 
 
 def sell() -> None:
