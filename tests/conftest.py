@@ -29,7 +29,12 @@ from tests.support.processes import a_data_dir
 from tests.support.redis_server import Redis
 
 PROJECT = Path(__file__).resolve().parent.parent
-LONGEST = ("tests/test_benchmarks.py", "tests/scenarios/test_a_year_of_subscriptions.py")
+LONGEST = (
+    "tests/test_benchmarks.py",
+    "tests/subscriptions/stripe/test_handlers.py::test_in_whatever_order",
+    "tests/scenarios/test_two_years_of_invoices.py",
+    "tests/scenarios/test_a_year_of_subscriptions.py",
+)
 
 os.environ.setdefault("DATA_DIR", str(PROJECT / "var" / "test"))
 os.environ.update(
