@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from tests.support.processes import PROJECT, manage
+from tests.support import forked, processes
+from tests.support.processes import PROJECT
 
+# Nobody answers there, and nobody is asked.
+NOWHERE = "postgresql://billing@127.0.0.1:1/billing"
 PRODUCTION = {
     "PRODUCTION": "true",
     "SECRET_KEY": "0123456789" * 6,
-    "DATABASE_URL": "postgresql://billing@127.0.0.1:1/billing",
+    "DATABASE_URL": NOWHERE,
     "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
     "ALLOWED_HOSTS": "billing.example.com",
 }
@@ -21,7 +24,7 @@ NAMED_IN_EXAMPLE = re.compile(r"^#?(\w+)=", re.MULTILINE)
 
 def refusal(tmp_path: Path, **variables: str) -> str:
     """The one sentence on stderr with which a command refuses to start."""
-    refused = manage("check", data_dir=tmp_path, **variables)
+    refused = forked.manage("check", data_dir=tmp_path, **{"DATABASE_URL": NOWHERE, **variables})
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     return refused.stderr.strip()
@@ -54,6 +57,13 @@ def test_a_value_out_of_bounds_is_refused_by_name(tmp_path: Path, name: str, val
     assert refusal(tmp_path, **{name: value}).startswith(f'Environment variable "{name}" invalid')
 
 
+@pytest.mark.parametrize("wrong", [{"DEBUG": "perhaps"}, {"PUBLIC_URL": "https://"}], ids=["type", "sense"])
+def test_whoever_starts_the_command_reads_that_sentence(tmp_path: Path, wrong: dict[str, str]) -> None:
+    started = processes.manage("check", data_dir=tmp_path, **wrong)
+
+    assert (started.returncode, started.stderr) == (1, f"{refusal(tmp_path, **wrong)}\n")
+
+
 @pytest.mark.django_db
 def test_postgresql_does_not_compile_our_statements() -> None:
     with connection.cursor() as cursor:
@@ -68,11 +78,15 @@ def test_half_configured_tokens_are_refused(tmp_path: Path) -> None:
 
 
 def test_production_without_its_settings_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path, PRODUCTION="true").startswith("Refusing to start in production: SECRET_KEY")
+    assert refusal(tmp_path, PRODUCTION="true", DATABASE_URL="").startswith(
+        "Refusing to start in production: SECRET_KEY"
+    )
 
 
 def test_production_passes_the_deployment_check(tmp_path: Path) -> None:
-    checked = manage("check", "--deploy", "--fail-level", "WARNING", data_dir=tmp_path, **PRODUCTION)
+    checked = processes.manage(
+        "check", "--deploy", "--fail-level", "WARNING", data_dir=tmp_path, **PRODUCTION
+    )
 
     assert checked.returncode == 0, checked.stderr
 
@@ -92,9 +106,8 @@ def test_the_key_says_whom_cards_are_charged_with(
     tmp_path: Path, variables: dict[str, str], told: str
 ) -> None:
     look = "from django.conf import settings as s; print(s.STRIPE_MODE, s.STRIPE_API_KEY, s.STRIPE_API_BASE)"
-    address = {"DATABASE_URL": PRODUCTION["DATABASE_URL"], **variables}
 
-    shown = manage("shell", "--no-imports", "-c", look, data_dir=tmp_path, **address)
+    shown = forked.python(look, data_dir=tmp_path, **{"DATABASE_URL": NOWHERE, **variables})
 
     assert shown.stdout.strip() == told, shown.stderr
 
@@ -124,9 +137,8 @@ def test_links_in_emails_begin_where_people_reach_us(
     tmp_path: Path, variables: dict[str, str], told: str
 ) -> None:
     look = "from alerts.links import absolute; print(absolute(''))"
-    address = {"DATABASE_URL": PRODUCTION["DATABASE_URL"], **variables}
 
-    shown = manage("shell", "--no-imports", "-c", look, data_dir=tmp_path, **address)
+    shown = forked.python(look, data_dir=tmp_path, **{"DATABASE_URL": NOWHERE, **variables})
 
     assert shown.stdout.strip() == told, shown.stderr
 
