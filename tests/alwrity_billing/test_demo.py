@@ -4,7 +4,10 @@ import json
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.db.models import Count
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 from pytest_django.live_server_helper import LiveServer
 
 from alerts.models import UsageAlert
@@ -47,7 +50,7 @@ def the_credentials(data_dir: Path) -> demo.DemoCredentials:
     return known
 
 
-def interrupt_demo(data_dir: Path, *, after_days: int) -> None:
+def interrupt_demo(data_dir: Path, *, after_days: int, of: int) -> None:
     """Make a demo that is stopped by Ctrl-C after some of its days."""
 
     def stop(days: int, calls: int) -> None:
@@ -55,7 +58,7 @@ def interrupt_demo(data_dir: Path, *, after_days: int) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        demo.create(data_dir=data_dir, at=NOW, progress=stop, days=FEW_DAYS)
+        demo.create(data_dir=data_dir, at=NOW, progress=stop, days=of)
 
 
 @pytest.fixture
@@ -66,6 +69,7 @@ def priced(db: None) -> None:
 # --- Its usage -----------------------------------------------------------------------------------------
 
 
+@cache
 def all_calls() -> list[UsageEvent]:
     return [
         call
@@ -147,82 +151,12 @@ def test_one_day_stands_out() -> None:
 # --- Making it -----------------------------------------------------------------------------------------
 
 
-def test_accounts_people_and_keys_are_there_to_look_at(priced: None, tmp_path: Path) -> None:
-    made = make_demo(tmp_path)
-
-    assert made.accounts == Account.objects.count() == len(CUSTOMERS)
-    assert list(User.objects.filter(is_superuser=True).values_list("username", flat=True)) == ["staff"]
-    customer = User.objects.get(username=the_credentials(tmp_path).customer_username)
-    roles = Member.objects.filter(user=customer).values_list("account__external_id", "role")
-    assert dict(roles) == {"lumen-notes": "owner", "harbour-and-pine": "viewer", "nora-lindqvist": "owner"}
-    assert ApiKey.objects.filter(account__isnull=False).count() == 2
-
-
-def test_its_totals_equal_its_log(priced: None, tmp_path: Path) -> None:
-    made = make_demo(tmp_path)
-
-    assert log_totals()[0] == made.calls > 0
-    assert_totals_equal_the_log()
-
-
-def test_every_customer_has_a_spending_limit_that_has_counted_its_month(priced: None, tmp_path: Path) -> None:
-    make_demo(tmp_path)
-
-    for spending in UsageLimit.objects.filter(name="monthly_cost"):
-        assert 0 < spending.used < (spending.amount or 0), spending.account
-    assert UsageLimit.objects.filter(name="monthly_cost").count() == Account.objects.count()
-
-
-def test_every_customer_is_on_a_plan_that_was_renewed_since(priced: None, tmp_path: Path) -> None:
-    make_demo(tmp_path)
-
-    plans = {each.account.external_id: each for each in UserSubscription.objects.order_by("account__id")}
-    assert {name: each.plan.key for name, each in plans.items()} == {
-        "mira-okafor": "pro",
-        "lumen-notes": "enterprise",
-        "harbour-and-pine": "enterprise",
-        "tern-analytics": "pro",
-        "nora-lindqvist": "free",
-    }
-    assert [each.renewal_count for each in plans.values()] == [3, 3, 0, 3, 3]
-    assert all(each.term_start <= NOW < each.term_end for each in plans.values())
-
-
-def test_the_customer_was_told_that_one_limit_is_nearly_used_up(priced: None, tmp_path: Path) -> None:
-    make_demo(tmp_path)
-
-    account = the_credentials(tmp_path).customer_account
-    told = UsageAlert.objects.filter(account__external_id=account, rule="limit_threshold")
-    assert [(alert.title, alert.is_open, alert.is_read) for alert in told.order_by("id")] == [
-        ("80 % of tokens used", True, False),
-        ("90 % of tokens used", True, False),
-    ]
-
-
-def test_each_day_is_billed_in_its_own_month(priced: None, tmp_path: Path) -> None:
-    make_demo(tmp_path)
-
-    periods = BillingPeriod.objects.in_bulk()
-    # Ninety days before, on 15 December, each customer's months began.
-    assert len(periods) == 4 * len(CUSTOMERS)
-    for row in APIUsageLog.objects.all():
-        period = periods[row.billing_period_id]
-        assert period.period_start <= row.occurred_at <= row.recorded_at < period.period_end
-
-
-def test_a_failed_call_costs_nothing(priced: None, tmp_path: Path) -> None:
-    make_demo(tmp_path)
-
-    costs = APIUsageLog.objects.filter(status_code__gte=400).values("cost").annotate(calls=Count("id"))
-    assert [row["cost"] for row in costs] == [0]
-
-
 def test_an_interrupted_demo_is_completed_as_if_nothing_had_happened(priced: None, tmp_path: Path) -> None:
-    interrupt_demo(tmp_path, after_days=5)
+    interrupt_demo(tmp_path, after_days=2, of=5)
     before = the_credentials(tmp_path)
     assert demo.is_wanted(tmp_path)
 
-    made = make_demo(tmp_path, at=NOW + timedelta(days=2))
+    made = make_demo(tmp_path, days=5, at=NOW + timedelta(days=2))
 
     assert the_credentials(tmp_path) == before
     assert made.calls == log_totals()[0]
@@ -269,27 +203,6 @@ def test_there_is_no_demo_in_production(db: None, tmp_path: Path, settings: Sett
 # --- Its credentials -----------------------------------------------------------------------------------
 
 
-def test_the_passwords_log_in_and_the_key_sends_and_reads(priced: None, tmp_path: Path) -> None:
-    make_demo(tmp_path, days=1)
-    known = the_credentials(tmp_path)
-
-    staff = authenticate(username=known.staff_username, password=known.staff_password)
-    customer = authenticate(username=known.customer_username, password=known.customer_password)
-    key = keys.verify(known.api_key, at=NOW)
-    assert isinstance(staff, User)
-    assert staff.is_superuser
-    assert isinstance(customer, User)
-    assert not customer.is_staff
-    assert key is not None
-    assert (key.account, set(key.scopes)) == (None, {Scope.INGEST, Scope.READ})
-
-
-def test_the_credentials_are_readable_by_their_owner_alone(priced: None, tmp_path: Path) -> None:
-    make_demo(tmp_path, days=1)
-
-    assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
-
-
 def test_every_demo_has_secrets_of_its_own(priced: None, tmp_path: Path) -> None:
     with transaction.atomic():
         make_demo(tmp_path / "one", days=1)
@@ -306,26 +219,11 @@ def test_there_are_no_credentials_without_a_demo(db: None, tmp_path: Path) -> No
     assert demo.credentials(tmp_path) is None
 
 
-def test_credentials_of_another_database_are_not_shown(priced: None, tmp_path: Path) -> None:
-    make_demo(tmp_path, days=1)
-    ApiKey.objects.all().delete()
-
-    assert demo.credentials(tmp_path) is None
-
-
 @pytest.mark.parametrize("content", ["", "[]", "{}", json.dumps({"credentials": {"who": "?"}})])
 def test_a_credentials_file_that_is_not_ours_is_none(db: None, tmp_path: Path, content: str) -> None:
     (tmp_path / FILE_NAME).write_text(content)
 
     assert demo.credentials(tmp_path) is None
-
-
-def test_printing_credentials_shows_no_secret(priced: None, tmp_path: Path) -> None:
-    make_demo(tmp_path, days=1)
-    known = the_credentials(tmp_path)
-
-    for secret in (known.staff_password, known.customer_password, known.api_key):
-        assert secret not in repr(known)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -343,14 +241,119 @@ def test_the_curl_line_works_as_printed(tmp_path: Path, live_server: LiveServer)
     assert APIUsageLog.objects.filter(account__external_id="lumen-notes", source="curl").count() == 1
 
 
-def test_the_customers_were_invoiced_and_every_invoice_is_paid_and_proved(
-    priced: None, data_dir: Path
-) -> None:
-    make_demo(data_dir)
+# --- What was made -------------------------------------------------------------------------------------
 
-    invoices = list(BillingHistory.objects.select_related("account", "billing_period"))
-    charged = {invoice.account.external_id for invoice in invoices if invoice.total}
-    assert charged == {each.external_id for each in CUSTOMERS if each.plan != "free"}
-    assert {invoice.state for invoice in invoices} == {"paid"}
-    assert [str(finding) for invoice in invoices for finding in verify(invoice)] == []
-    assert broken_invoices() == []
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A demo, and where its credentials are."""
+
+    creation: demo.Creation
+    data_dir: Path
+
+
+@pytest.fixture(scope="class")
+def made(
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Made]:
+    """The demo of some weeks; all of it is taken back after the last test of a class."""
+    data_dir = tmp_path_factory.mktemp("demo")
+    with django_db_blocker.unblock(), transaction.atomic():
+        load_every_price()
+        yield Made(creation=make_demo(data_dir), data_dir=data_dir)
+        transaction.set_rollback(True)
+
+
+@pytest.mark.django_db
+class TestWhatWasMade:
+    """Looks at one demo; what a test changes of it is gone after the test."""
+
+    def test_accounts_people_and_keys_are_there_to_look_at(self, made: Made) -> None:
+        assert made.creation.accounts == Account.objects.count() == len(CUSTOMERS)
+        assert list(User.objects.filter(is_superuser=True).values_list("username", flat=True)) == ["staff"]
+        customer = User.objects.get(username=the_credentials(made.data_dir).customer_username)
+        roles = Member.objects.filter(user=customer).values_list("account__external_id", "role")
+        assert dict(roles) == {
+            "lumen-notes": "owner",
+            "harbour-and-pine": "viewer",
+            "nora-lindqvist": "owner",
+        }
+        assert ApiKey.objects.filter(account__isnull=False).count() == 2
+
+    def test_its_totals_equal_its_log(self, made: Made) -> None:
+        assert log_totals()[0] == made.creation.calls > 0
+        assert_totals_equal_the_log()
+
+    def test_every_customer_has_a_spending_limit_that_has_counted_its_month(self, made: Made) -> None:
+        for spending in UsageLimit.objects.filter(name="monthly_cost"):
+            assert 0 < spending.used < (spending.amount or 0), spending.account
+        assert UsageLimit.objects.filter(name="monthly_cost").count() == Account.objects.count()
+
+    def test_every_customer_is_on_a_plan_that_was_renewed_since(self, made: Made) -> None:
+        plans = {each.account.external_id: each for each in UserSubscription.objects.order_by("account__id")}
+        assert {name: each.plan.key for name, each in plans.items()} == {
+            "mira-okafor": "pro",
+            "lumen-notes": "enterprise",
+            "harbour-and-pine": "enterprise",
+            "tern-analytics": "pro",
+            "nora-lindqvist": "free",
+        }
+        assert [each.renewal_count for each in plans.values()] == [3, 3, 0, 3, 3]
+        assert all(each.term_start <= NOW < each.term_end for each in plans.values())
+
+    def test_the_customer_was_told_that_one_limit_is_nearly_used_up(self, made: Made) -> None:
+        account = the_credentials(made.data_dir).customer_account
+        told = UsageAlert.objects.filter(account__external_id=account, rule="limit_threshold")
+        assert [(alert.title, alert.is_open, alert.is_read) for alert in told.order_by("id")] == [
+            ("80 % of tokens used", True, False),
+            ("90 % of tokens used", True, False),
+        ]
+
+    def test_each_day_is_billed_in_its_own_month(self, made: Made) -> None:
+        periods = BillingPeriod.objects.in_bulk()
+        # Ninety days before, on 15 December, each customer's months began.
+        assert len(periods) == 4 * len(CUSTOMERS)
+        for row in APIUsageLog.objects.all():
+            period = periods[row.billing_period_id]
+            assert period.period_start <= row.occurred_at <= row.recorded_at < period.period_end
+
+    def test_a_failed_call_costs_nothing(self, made: Made) -> None:
+        costs = APIUsageLog.objects.filter(status_code__gte=400).values("cost").annotate(calls=Count("id"))
+        assert [row["cost"] for row in costs] == [0]
+
+    def test_the_customers_were_invoiced_and_every_invoice_is_paid_and_proved(self, made: Made) -> None:
+        invoices = list(BillingHistory.objects.select_related("account", "billing_period"))
+        charged = {invoice.account.external_id for invoice in invoices if invoice.total}
+        assert charged == {each.external_id for each in CUSTOMERS if each.plan != "free"}
+        assert {invoice.state for invoice in invoices} == {"paid"}
+        assert [str(finding) for invoice in invoices for finding in verify(invoice)] == []
+        assert broken_invoices() == []
+
+    def test_the_passwords_log_in_and_the_key_sends_and_reads(self, made: Made) -> None:
+        known = the_credentials(made.data_dir)
+
+        staff = authenticate(username=known.staff_username, password=known.staff_password)
+        customer = authenticate(username=known.customer_username, password=known.customer_password)
+        key = keys.verify(known.api_key, at=NOW)
+        assert isinstance(staff, User)
+        assert staff.is_superuser
+        assert isinstance(customer, User)
+        assert not customer.is_staff
+        assert key is not None
+        assert (key.account, set(key.scopes)) == (None, {Scope.INGEST, Scope.READ})
+
+    def test_the_credentials_are_readable_by_their_owner_alone(self, made: Made) -> None:
+        assert (made.data_dir / FILE_NAME).stat().st_mode & 0o777 == 0o600
+
+    def test_credentials_of_another_database_are_not_shown(self, made: Made) -> None:
+        ApiKey.objects.all().delete()
+
+        assert demo.credentials(made.data_dir) is None
+
+    def test_printing_credentials_shows_no_secret(self, made: Made) -> None:
+        known = the_credentials(made.data_dir)
+
+        for secret in (known.staff_password, known.customer_password, known.api_key):
+            assert secret not in repr(known)
