@@ -43,6 +43,8 @@ ANSWER_TIMEOUT_S = 30
 LOCK_TIMEOUT_S = START_TIMEOUT_S + STOP_TIMEOUT_S
 RETRY_PAUSES_S = (0.5, 2.0, 0.0)
 POLL_S = 0.05
+# Where the system can, all of a new folder is written to disk at once: a second instead of four.
+SYNC = ("--sync-method=syncfs",) if sys.platform == "linux" else ()
 COMPLAINTS = ("FATAL", "PANIC", "error:")
 # The shortest limit for a Unix socket's path is macOS's 103 bytes.
 MAX_SOCKET_PATH_BYTES = 103
@@ -129,7 +131,7 @@ def _create(data: Path) -> None:
     settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
     # The built-in locale sorts the same on every machine. Trust is safe: the socket is in a private folder.
     locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-    done = _run(server, "initdb", "-U", SUPERUSER, "--auth=trust", *locale, *settings)
+    done = _run(server, "initdb", "-U", SUPERUSER, "--auth=trust", *SYNC, *locale, *settings)
     if done.returncode:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise _failure("could not be created", done.stderr)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -11,8 +12,10 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from alwrity_billing import embedded, postgres_server
-from tests.support.processes import PROJECT, is_alive, wait_until
+from tests.support.processes import PROJECT, a_data_dir, is_alive, wait_until
 
+LEAVE_S = 60
+STOP_S = 30
 # Uses the embedded database of a folder until its standard input closes; says where it is.
 USER = """
 import sys
@@ -44,7 +47,7 @@ class User:
 
     def leave(self) -> str:
         """End it in order; what it complained about."""
-        return self.process.communicate(timeout=60)[1]
+        return self.process.communicate(timeout=LEAVE_S)[1]
 
     def kill(self) -> None:
         self.process.kill()
@@ -57,6 +60,7 @@ def server_pid(data_dir: Path) -> int:
 
 def remember(url: str, word: str) -> None:
     with psycopg.connect(url) as connection:
+        connection.execute("DROP TABLE IF EXISTS words")
         connection.execute("CREATE TABLE words AS SELECT %s::text AS word", [word])
 
 
@@ -65,6 +69,14 @@ def recalled(url: str) -> str:
         row = connection.execute("SELECT word FROM words").fetchone()
     assert row
     return str(row[0])
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """A data folder whose database is made, and which nobody uses: of every test that needs no new one."""
+    with a_data_dir() as data_dir:
+        User(data_dir).leave()
+        yield data_dir
 
 
 @pytest.mark.parametrize("name", ["with space", "dollar$HOME", "quote'd", "ümlaut", "deep" + "/x" * 100])
@@ -76,8 +88,8 @@ def test_it_starts_in_any_folder(data_dir: Path, name: str) -> None:
     assert user.leave() == ""
 
 
-def test_the_server_is_set_up_for_the_project(data_dir: Path) -> None:
-    user = User(data_dir)
+def test_the_server_is_set_up_for_the_project(made: Path) -> None:
+    user = User(made)
     names = (
         "shared_buffers",
         "synchronous_commit",
@@ -102,53 +114,53 @@ def test_users_that_start_together_share_one_server(data_dir: Path) -> None:
     assert [user.leave() for user in users] == [""] * 4
 
 
-def test_the_last_user_to_leave_stops_the_server(data_dir: Path) -> None:
-    first, second = User(data_dir), User(data_dir)
+def test_the_last_user_to_leave_stops_the_server(made: Path) -> None:
+    first, second = User(made), User(made)
     first.url()
     second.url()
-    pid = server_pid(data_dir)
+    pid = server_pid(made)
 
     first.leave()
     assert is_alive(pid)
     second.leave()
-    assert wait_until(lambda: not is_alive(pid), seconds=10)
+    assert wait_until(lambda: not is_alive(pid), seconds=STOP_S)
 
 
-def test_a_killed_user_does_not_count(data_dir: Path) -> None:
-    killed, other = User(data_dir), User(data_dir)
+def test_a_killed_user_does_not_count(made: Path) -> None:
+    killed, other = User(made), User(made)
     killed.url()
     other.url()
-    pid = server_pid(data_dir)
+    pid = server_pid(made)
 
     killed.kill()
     other.leave()
 
-    assert wait_until(lambda: not is_alive(pid), seconds=10)
+    assert wait_until(lambda: not is_alive(pid), seconds=STOP_S)
 
 
-def test_data_survives_a_killed_server_and_user(data_dir: Path) -> None:
-    crashed = User(data_dir)
+def test_data_survives_a_killed_server_and_user(made: Path) -> None:
+    crashed = User(made)
     remember(crashed.url(), "kept")
-    os.kill(server_pid(data_dir), signal.SIGKILL)
+    os.kill(server_pid(made), signal.SIGKILL)
     crashed.kill()
 
-    after = User(data_dir)
+    after = User(made)
 
     assert recalled(after.url()) == "kept"
     after.leave()
 
 
-def test_a_pid_file_that_names_a_stranger_is_not_believed(data_dir: Path) -> None:
-    crashed = User(data_dir)
-    remember(crashed.url(), "kept")
-    os.kill(server_pid(data_dir), signal.SIGKILL)
+def test_a_pid_file_that_names_a_stranger_is_not_believed(made: Path) -> None:
+    crashed = User(made)
+    remember(crashed.url(), "kept as well")
+    os.kill(server_pid(made), signal.SIGKILL)
     crashed.kill()
-    pid_file = data_dir / "postgres" / "postmaster.pid"
+    pid_file = made / "postgres" / "postmaster.pid"
     pid_file.write_text(pid_file.read_text().replace(pid_file.read_text().split()[0], str(os.getpid()), 1))
 
-    after = User(data_dir)
+    after = User(made)
 
-    assert recalled(after.url()) == "kept"
+    assert recalled(after.url()) == "kept as well"
     after.leave()
 
 
