@@ -1,9 +1,10 @@
 """A host application under real servers: with threads, and in one event loop."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,21 +40,31 @@ def upstream() -> Iterator[Upstream]:
         yield server
 
 
-@pytest.fixture(scope="module", params=INTERFACES)
-def host(
-    request: pytest.FixtureRequest,
-    django_db_setup: None,
-    upstream: Upstream,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Host]:
-    with serving(
-        request.param,
-        settings=LOCAL,
-        folder=tmp_path_factory.mktemp(request.param),
-        HOST_DATABASE_URL=database.address(),
-        HOST_UPSTREAM=upstream.host,
-    ) as running_host:
-        yield running_host
+@pytest.fixture(scope="module")
+def hosts(
+    django_db_setup: None, upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Host]]:
+    """The host under an interface: started when first asked for, and running until the last test."""
+    with ExitStack() as running_hosts:
+
+        @cache
+        def host(interface: str) -> Host:
+            return running_hosts.enter_context(
+                serving(
+                    interface,
+                    settings=LOCAL,
+                    folder=tmp_path_factory.mktemp(interface),
+                    HOST_DATABASE_URL=database.address(),
+                    HOST_UPSTREAM=upstream.host,
+                )
+            )
+
+        yield host
+
+
+@pytest.fixture(params=INTERFACES)
+def host(request: pytest.FixtureRequest, hosts: Callable[[str], Host]) -> Host:
+    return hosts(request.param)
 
 
 @pytest.fixture
