@@ -88,17 +88,18 @@ if env.bool("DATABASE_POOL", env.bool("SERVING_WITH_THREADS", False)):
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
+# Whoever publishes tries once more and goes on: a request that wakes a worker does not wait for a broker that
+# is gone. The connection is told as well, which would wait for six seconds.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {**CELERY_TASK_PUBLISH_RETRY_POLICY}
 if EMBEDDED_BROKER:
     CELERY_BROKER_URL = "filesystem://localhost"
-    CELERY_BROKER_TRANSPORT_OPTIONS = embedded.broker_folders(DATA_DIR)
+    CELERY_BROKER_TRANSPORT_OPTIONS |= embedded.broker_folders(DATA_DIR)
 elif CELERY_BROKER_URL.startswith("redis"):
-    # A request that wakes a worker does not wait for a broker that is gone.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"socket_connect_timeout": 2, "socket_timeout": 5}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Worker and beat wait for a broker that is away, however long; whoever publishes tries once more and goes on.
+# Worker and beat wait for a broker that is away, however long.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
 # Results are of no interest, failures are: they are kept for staff to see, and for a month.
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_TASK_IGNORE_RESULT = True

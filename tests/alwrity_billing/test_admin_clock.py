@@ -45,7 +45,8 @@ def shown(client: Client) -> str:
 def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder in which messages land."""
     folders = embedded.broker_folders(tmp_path)
-    monkeypatch.setitem(current_app.conf, "broker_transport_options", folders)
+    options = {**current_app.conf.broker_transport_options, **folders}
+    monkeypatch.setitem(current_app.conf, "broker_transport_options", options)
     return Path(str(folders["data_folder_out"]))
 
 
