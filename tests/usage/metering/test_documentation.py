@@ -132,6 +132,7 @@ def test_the_settings_of_a_django_project(reader: Reader, settings: Settings) ->
 
 def test_the_task_in_a_worker(reader: Reader) -> None:
     app = Celery("host", broker="memory://", backend="cache+memory://", set_as_current=True)
+    app.conf.broker_transport_options = {"polling_interval": 0.05}
     try:
         reader.copies(FIRST_CALL, TASK)
         with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=PATIENCE_S):
