@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from celery import current_app
 from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+from pytest_django import DjangoDbBlocker
 
 from alwrity_billing import beat, embedded, task_standings
 from alwrity_billing.celery import app
 from tests.support.cast import NOW
+from tests.support.shared_worlds import shared
 from tests.support.staff_invoices import a_clerk, history, offered
 
 pytestmark = pytest.mark.django_db
@@ -23,9 +26,11 @@ PAGE = "admin:django_celery_beat_periodictask_"
 RUN, CHANGE = "run_taskstanding", "change_periodictask"
 
 
-@pytest.fixture(autouse=True)
-def started() -> None:
-    beat.bring_up_to_date(app.conf.beat_schedule, at=NOW)
+@pytest.fixture(scope="module", autouse=True)
+def started(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with shared(django_db_blocker):
+        beat.bring_up_to_date(app.conf.beat_schedule, at=NOW)
+        yield
 
 
 def row(name: str = HOLDS) -> PeriodicTask:

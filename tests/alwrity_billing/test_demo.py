@@ -31,6 +31,7 @@ from tests.support.billing import broken_invoices
 from tests.support.cast import NOW, a_user, an_account
 from tests.support.ledger import assert_totals_equal_the_log, log_totals
 from tests.support.prices import load_every_price
+from tests.support.shared_worlds import shared
 from usage import keys
 from usage.core.errors import InvalidRequest
 from usage.events import UsageEvent
@@ -234,7 +235,7 @@ def test_the_curl_line_works_as_printed(tmp_path: Path, live_server: LiveServer)
     make_demo(tmp_path, days=1, at=datetime.now(UTC))
 
     line = the_credentials(tmp_path).curl(f"{live_server.url}/")
-    answer = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, timeout=30)
+    answer = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, timeout=60)
 
     (outcome,) = json.loads(answer.stdout)["outcomes"]
     assert (outcome["outcome"], outcome["cost"]) == ("recorded", "0.006")
@@ -258,12 +259,11 @@ def made(
     django_db_blocker: DjangoDbBlocker,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Made]:
-    """The demo of some weeks; all of it is taken back after the last test of a class."""
+    """The demo of some weeks."""
     data_dir = tmp_path_factory.mktemp("demo")
-    with django_db_blocker.unblock(), transaction.atomic():
+    with shared(django_db_blocker):
         load_every_price()
         yield Made(creation=make_demo(data_dir), data_dir=data_dir)
-        transaction.set_rollback(True)
 
 
 @pytest.mark.django_db
