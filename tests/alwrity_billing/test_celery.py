@@ -14,7 +14,7 @@ from tests.support.celery_processes import running
 from tests.support.processes import wait_until
 from usage import partitions
 
-START_TIMEOUT_S = 40
+START_TIMEOUT_S = 60
 TASK = "usage.tasks.make_log_partitions"
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -16,6 +16,7 @@ from tests.support.ports import free_port
 from tests.support.processes import PROJECT, environment, wait_until
 from usage.models import Scope
 
+START_S = ANSWER_S = 60
 REQUESTS = 60
 MEDIUM_BODY = b" " * 560_000
 LARGE_BODY = b" " * 8_000_000
@@ -37,7 +38,7 @@ def port(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Ite
         stderr=subprocess.DEVNULL,
     )
     try:
-        assert wait_until(lambda: answers(port), seconds=30)
+        assert wait_until(lambda: answers(port), seconds=START_S)
         yield port
     finally:
         server.terminate()
@@ -46,7 +47,7 @@ def port(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Ite
 
 @contextmanager
 def connected(port: int) -> Iterator[http.client.HTTPConnection]:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as client:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_S)) as client:
         yield client
 
 

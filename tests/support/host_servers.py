@@ -14,9 +14,9 @@ import httpx2
 from tests.support.ports import free_port
 from tests.support.processes import PROJECT, environment, wait_until
 
-START_S = 30
-STOP_S = 20
-REQUEST_S = 20
+START_S = 60
+STOP_S = 60
+REQUEST_S = 60
 THREADS = 32
 
 
