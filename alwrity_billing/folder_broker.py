@@ -5,6 +5,7 @@ wake-ups: whatever was in the folder is sent again by beat.
 """
 
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 from kombu.transport import filesystem
@@ -24,7 +25,11 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
 
     def _get(self, queue: str) -> Any:
         self._make_folders()
-        return super()._get(queue)
+        try:
+            return super()._get(queue)
+        except ValueError as half_written:
+            # By a program that was killed: it is out of the way now, and no reason for a worker to end.
+            raise Empty from half_written
 
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
         self._make_folders()

@@ -124,6 +124,16 @@ def test_folders_that_cannot_be_made_are_a_connection_that_fails(tmp_path: Path)
         broker.ensure_connection(max_retries=1, interval_start=0)
 
 
+def test_a_message_that_its_sender_did_not_finish_is_passed_over(tmp_path: Path) -> None:
+    options = embedded.broker_folders(tmp_path)
+    (tmp_path / "broker" / "queue" / "1_half.calls.msg").touch()
+
+    with app.connection_for_write("filesystem://localhost", transport_options=options) as broker:
+        calls = broker.SimpleQueue("calls")
+        calls.put("whole")
+        assert calls.get(timeout=PATIENCE_S).payload == "whole"
+
+
 def test_two_beats_send_every_task_twice_and_every_row_is_done_once(tmp_path: Path) -> None:
     name, task = "renew subscriptions", "subscriptions.tasks.renew_subscriptions"
     subscription = start(a_plan(), account=an_account(), at=timezone.now() - timedelta(days=32))
@@ -147,7 +157,8 @@ def test_two_beats_send_every_task_twice_and_every_row_is_done_once(tmp_path: Pa
 
 
 def sent(data_dir: Path) -> list[Path]:
-    return list((data_dir / "broker" / "queue").glob("*.celery.msg"))
+    """What waits, without what a beat that was killed had only begun to write."""
+    return [each for each in (data_dir / "broker" / "queue").glob("*.celery.msg") if each.stat().st_size]
 
 
 def senders(data_dir: Path) -> set[str]:
