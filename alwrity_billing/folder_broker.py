@@ -4,11 +4,14 @@ kombu's own reads a folder that is gone as an error of the program, and a worker
 wake-ups: whatever was in the folder is sent again by beat.
 """
 
+import time
+import uuid
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
 from kombu.transport import filesystem
+from kombu.utils.json import dumps
 
 # How often the folders are looked into, and for how long until a worker looks whether it is to stop. It looks
 # twice before it ends; celery's two seconds each were too long for the five that honcho gives a program.
@@ -28,12 +31,17 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
         try:
             return super()._get(queue)
         except ValueError as half_written:
-            # By a program that was killed: it is out of the way now, and no reason for a worker to end.
+            # As the machine went down: it is out of the way now, and no reason for a worker to end.
             raise Empty from half_written
 
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
+        """Write it beside the messages and then put it among them: nobody reads half of one."""
         self._make_folders()
-        super()._put(queue, payload, **kwargs)
+        folder = Path(self.data_folder_out)
+        name = f"{round(time.monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
+        unfinished = folder / f".{name}"
+        unfinished.write_text(dumps(payload))
+        unfinished.rename(folder / name)
 
     def _size(self, queue: str) -> int:
         self._make_folders()

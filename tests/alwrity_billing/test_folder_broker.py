@@ -1,5 +1,6 @@
 """The broker made of folders, as a worker hears from it. That it survives: test_broker_death.py."""
 
+import threading
 import time
 from pathlib import Path
 
@@ -37,3 +38,26 @@ def test_a_message_is_heard(broker: Connection) -> None:
             broker.drain_events(timeout=20)
 
     assert heard == ["hello"]
+
+
+def test_nobody_finds_a_message_that_is_only_begun(broker: Connection, tmp_path: Path) -> None:
+    """Long ones, which take a moment to write: whatever goes by a message's name is whole."""
+    stop = threading.Event()
+    found: list[bool] = []
+
+    def look() -> None:
+        while not stop.is_set():
+            for path in (tmp_path / "broker" / "queue").iterdir():
+                if path.name.partition(".")[2] == f"{QUEUE.name}.msg":
+                    found.append(path.read_bytes().endswith(b"}"))
+
+    with broker:
+        producer = Producer(broker)
+        looking = threading.Thread(target=look)
+        looking.start()
+        for _ in range(20):
+            producer.publish("hello " * 500_000, routing_key=QUEUE.name, declare=[QUEUE])
+        stop.set()
+        looking.join()
+
+    assert set(found) == {True}
