@@ -1,6 +1,5 @@
 """Filling a log to a size, through `usage.ingest` itself, so that its state is a real one."""
 
-import multiprocessing
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from benchmarks.databases import connect_to
+from benchmarks.processes import prepared
 from benchmarks.workload import Ids, Workload
 from usage.ingest import MAX_EVENTS, ingest
 
@@ -47,7 +47,7 @@ def fillers(database: str, *, at_most: int) -> Iterator[ProcessPoolExecutor]:
     """One process per processor, but not more than `at_most`, each connected to `database`."""
     with ProcessPoolExecutor(
         max_workers=min(os.cpu_count() or 1, at_most),
-        mp_context=multiprocessing.get_context("spawn"),
+        mp_context=prepared(),
         initializer=connect_to,
         initargs=(database,),
     ) as pool:

@@ -1,6 +1,5 @@
 """Clients as processes, one each, so that none waits for another one's interpreter."""
 
-import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ from threading import BrokenBarrierError
 
 from benchmarks.authorizing.load import CLIENTS, Load
 from benchmarks.databases import connect_to
+from benchmarks.processes import prepared
 from benchmarks.timing import Turn
 
 # Opens whatever a client needs and gives the function that sends one request, drawn by the given randomness.
@@ -44,9 +44,7 @@ class Clients:
 @contextmanager
 def waiting(database: str) -> Iterator[Clients]:
     """Client processes whose Django talks to `database`; they end with the block."""
-    # Django is prepared once, in the process that the clients are forked from.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.__main__"])
+    context = prepared()
     starts = {count: context.Barrier(count) for count in CLIENTS}
     with ProcessPoolExecutor(
         max_workers=max(CLIENTS), mp_context=context, initializer=prepare, initargs=(database, starts)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import multiprocessing
 import signal
 import socket
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 
 from benchmarks.authorizing.asking import OPERATION
 from benchmarks.authorizing.http_client import is_whole
+from benchmarks.processes import prepared
 from benchmarks.web import HOST
 
 INPUT_TOKENS, OUTPUT_TOKENS = 900, 150
@@ -54,7 +54,7 @@ class Answering(asyncio.Protocol):
 def answering() -> Iterator[int]:
     """The provider; yields its port."""
     with socket.create_server((HOST, 0)) as listening:
-        process = multiprocessing.get_context("forkserver").Process(target=answer_all, args=(listening,))
+        process = prepared().Process(target=answer_all, args=(listening,))
         process.start()
         try:
             yield int(listening.getsockname()[1])
