@@ -43,6 +43,7 @@ def main() -> int:
     console = Console() if sys.stdout.isatty() else Console(width=NARROWEST_TABLE)
     plan = Plan(
         database=arguments.database,
+        template=arguments.template,
         groups=(arguments.only,) if arguments.only else USUAL,
         rounds=arguments.rounds,
         events=LARGE_EVENTS if arguments.large else arguments.n,
@@ -139,6 +140,9 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--json", action="store_true", help="write all samples to DATA_DIR/bench/")
     options.add_argument("--database", default="bench_alwrity", help="name of the database made and dropped")
+    options.add_argument(
+        "--template", default="", help="an empty, migrated database to copy, which saves the migrations"
+    )
     return options
 
 

@@ -27,8 +27,9 @@ class NotMeasurable(Exception):
 
 
 @contextmanager
-def fresh_database(name: str) -> Iterator[None]:
-    """Point Django at a new, migrated database called `name`; drop it in the end.
+def fresh_database(name: str, *, template: str = "") -> Iterator[None]:
+    """Point Django at a new, migrated database called `name`; drop it in the end. With a `template`, a copy
+    of that database, which nobody else may use meanwhile, with what it lacks of the migrations.
 
     A leftover of that name from a run that was killed is replaced. Raises NotMeasurable for a name that is
     not the benchmark's.
@@ -38,7 +39,7 @@ def fresh_database(name: str) -> Iterator[None]:
             f"The benchmark's database is dropped in the end: its name must begin with {PREFIX}."
         )
     before = connection.settings_dict["NAME"]
-    connection.settings_dict["TEST"]["NAME"] = name
+    connection.settings_dict["TEST"].update(NAME=name, TEMPLATE=template or None)
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
         yield

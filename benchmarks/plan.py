@@ -9,6 +9,7 @@ SMALLER = 10
 class Plan:
     """What to measure, `rounds` times: the `groups` by name.
 
+    `database` is made for it, as a copy of `template` where one is named.
     Ingest: `events` fills the large log, a tenth of it the main and the small one; `sample` is what a probe
     sends in a round; `random_ids` adds a log as large whose events have random ids. Authorize: each probe
     makes `requests`, shared by its clients, for `accounts`. Admin: `log_rows` are looked through. Close: a
@@ -19,6 +20,7 @@ class Plan:
     """
 
     database: str
+    template: str
     groups: tuple[str, ...]
     rounds: int
     events: int

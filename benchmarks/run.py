@@ -40,7 +40,7 @@ def run(plan: Plan, *, at: datetime, console: Console) -> Result:
     """Carry out `plan` on databases of its own, which are dropped in the end. Raises NotMeasurable."""
     with ExitStack() as stack:
         progress = stack.enter_context(progress_bars(console))
-        stack.enter_context(databases.fresh_database(plan.database))
+        stack.enter_context(databases.fresh_database(plan.database, template=plan.template))
         if not plan.any_server:
             with databases.session(plan.database) as server:
                 databases.check_durability(server)

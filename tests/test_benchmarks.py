@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from benchmarks.pages.addresses import PAGES
 from benchmarks.pages.house import twins, visited
@@ -19,7 +20,7 @@ from usage.models import Account
 TIMEOUT_S = 600
 EVENTS = 3_000
 SAMPLE = 1_000
-REQUESTS = 16
+REQUESTS = 8
 INGEST_PROBES = {
     "P1a COPY of values, 1000",
     "P1a COPY of values, 100",
@@ -162,16 +163,18 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Run:
-    """A tiny run, in a data folder and a database of its own."""
+def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str, django_db_setup: None) -> Run:
+    """A tiny run, in a data folder of its own and a copy of the test database, empty between tests."""
     folder = tmp_path_factory.mktemp("bench")
+    # To be copied, it must be left alone.
+    connection.close()
     database = f"bench_alwrity_{worker_id}"
     done = bench(
         *("--n", str(EVENTS), "--sample", str(SAMPLE), "--rounds", "2", "--random-ids", "--json"),
         *("--requests", str(REQUESTS), "--accounts", "20", "--log-rows", str(EVENTS)),
         *("--alerting", str(ALERTING), "--moved", str(MOVED)),
         *("--page-accounts", "1", "--page-rows", str(PAGE_ROWS), "--page-sample", "1"),
-        *("--database", database, "--any-server"),
+        *("--database", database, "--template", str(connection.settings_dict["NAME"]), "--any-server"),
         data_dir=folder,
     )
     assert done.returncode == 0, done.stdout + done.stderr
