@@ -8,6 +8,7 @@ before this file has prepared the environment.
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -35,6 +36,11 @@ LONGEST = (
     "tests/scenarios/test_two_years_of_invoices.py",
     "tests/scenarios/test_a_year_of_subscriptions.py",
 )
+
+# What is compiled once is compiled for the next run and for all processes that tests start; where the
+# surroundings forbid it, a quarter of what these need to start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 os.environ.setdefault("DATA_DIR", str(PROJECT / "var" / "test"))
 os.environ.update(
