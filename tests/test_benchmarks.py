@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from benchmarks.pages.addresses import PAGES
 from benchmarks.pages.house import twins, visited
+from tests.support import migrated
 from usage.models import Account
 
 TIMEOUT_S = 600
@@ -163,18 +163,16 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str, django_db_setup: None) -> Run:
-    """A tiny run, in a data folder of its own and a copy of the test database, empty between tests."""
+def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Run:
+    """A tiny run, in a data folder and a database of its own."""
     folder = tmp_path_factory.mktemp("bench")
-    # To be copied, it must be left alone.
-    connection.close()
     database = f"bench_alwrity_{worker_id}"
     done = bench(
         *("--n", str(EVENTS), "--sample", str(SAMPLE), "--rounds", "2", "--random-ids", "--json"),
         *("--requests", str(REQUESTS), "--accounts", "20", "--log-rows", str(EVENTS)),
         *("--alerting", str(ALERTING), "--moved", str(MOVED)),
         *("--page-accounts", "1", "--page-rows", str(PAGE_ROWS), "--page-sample", "1"),
-        *("--database", database, "--template", str(connection.settings_dict["NAME"]), "--any-server"),
+        *("--database", database, "--template", migrated.database(), "--any-server"),
         data_dir=folder,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -16,8 +16,8 @@ from pytest_django import DjangoDbBlocker
 from alwrity_billing import beat, embedded, task_standings
 from alwrity_billing.celery import app
 from tests.support.cast import NOW
-from tests.support.shared_worlds import shared
 from tests.support.staff_invoices import a_clerk, history, offered
+from tests.support.worlds import shared
 
 pytestmark = pytest.mark.django_db
 

@@ -31,7 +31,7 @@ from tests.support.billing import broken_invoices
 from tests.support.cast import NOW, a_user, an_account
 from tests.support.ledger import assert_totals_equal_the_log, log_totals
 from tests.support.prices import load_every_price
-from tests.support.shared_worlds import shared
+from tests.support.worlds import shared
 from usage import keys
 from usage.core.errors import InvalidRequest
 from usage.events import UsageEvent

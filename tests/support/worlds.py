@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from django.db import connection, transaction
+from pytest_django import DjangoDbBlocker
 
 from usage import partitions
 
@@ -12,11 +12,12 @@ MONTHS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'ap
 
 
 @contextmanager
-def shared(blocker: Any) -> Iterator[None]:
-    """What a fixture writes inside, before its `yield`, is there for all tests in its scope and is taken back
-    after them; each test takes back what it wrote itself.
+def shared(blocker: DjangoDbBlocker) -> Iterator[None]:
+    """For a fixture of a class or module, which asks for `django_db_setup` too: what is made in the block is
+    there for all its tests, and gone after the block. What a test changes is gone after the test.
 
-    `blocker` is pytest-django's. Not beside tests of other connections, which see nothing of it.
+    All of them are in one transaction: a test with connections of its own sees nothing of it, and may wait
+    for it.
     """
     with blocker.unblock(), transaction.atomic():
         yield

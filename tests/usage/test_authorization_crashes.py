@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError
 
-from tests.support import database
+from tests.support import database, migrated
 from tests.support.authorizing import (
     a_limit,
     an_operation,
@@ -98,7 +98,7 @@ def ask_by_key_and_settle_every_other(number: int, tell: Tell) -> None:
 def test_nothing_told_is_lost_when_the_database_is_stopped_in_the_middle(
     data_dir: Path, tmp_path: Path, transactional_db: None
 ) -> None:
-    amount, like = CALLS_ACROSS_A_CRASH, database.address()
+    amount, like = CALLS_ACROSS_A_CRASH, database.address(migrated.database())
     with crowd(), own_server(data_dir, database="stopped_in_the_middle", like=like) as server:
         prepare()
         limit(a_limit(amount))
