@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import time_machine
+from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
@@ -22,6 +23,8 @@ def browser(chromium: str, django_db_setup: None) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=LAUNCH_ARGUMENTS)
         yield browser
         browser.close()
+        # Django gives whoever has an event loop a connection of its own, which would keep the database busy.
+        connections.close_all()
 
 
 @pytest.fixture(autouse=True)
