@@ -67,6 +67,8 @@ def test_an_alert_is_read_by_keyboard_alone(page: Page, acme: Account) -> None:
     tab.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Alerts", exact=True)).to_be_visible()
+    # What a page that is still loading is told by the keyboard may be lost.
+    page.wait_for_load_state()
     focused = page.locator(":focus")
     for _ in range(25):
         page.keyboard.press("Tab")
@@ -74,6 +76,7 @@ def test_an_alert_is_read_by_keyboard_alone(page: Page, acme: Account) -> None:
             break
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="Alerts 1 unread")).to_be_visible()
+    page.wait_for_load_state()
     assert UsageAlert.objects.get(read_at__isnull=False).title == "newer"
 
     page.get_by_role("button", name="Mark all as read").focus()

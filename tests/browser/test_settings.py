@@ -81,6 +81,7 @@ def test_a_key_is_created_used_rotated_and_revoked(
     expect(row).to_contain_text("last used 15 Mar 2026, 12:00")
 
     # By keyboard: open what can be done, choose, rotate.
+    page.wait_for_load_state()
     row.get_by_text("Change").focus()
     page.keyboard.press("Enter")
     row.get_by_label("This key ends").select_option("at once")
