@@ -96,7 +96,7 @@ class Catalog:
         return [each for each in self._lasting(at) if each.provider == provider and each.capability is below]
 
     def _lasting(self, at: date) -> Iterator[ModelClass]:
-        """The models that answer for NOTICE and longer."""
+        """The models that answer for longer than NOTICE."""
         for key, model in self.models.items():
             retirement = self.retirements.get(key)
             if retirement is None or retirement.on - at > NOTICE:

@@ -28,11 +28,13 @@
     }
   });
 
-  document.addEventListener("htmx:beforeRequest", () => answer.setAttribute("aria-busy", "true"));
+  document.addEventListener("htmx:beforeRequest", () => {
+    answer.setAttribute("aria-busy", "true");
+    isOvertaken = false;
+  });
   // The form comes with each answer, and would put back what has been chosen since it was asked for.
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (isOvertaken) event.detail.shouldSwap = false;
-    isOvertaken = false;
   });
   document.addEventListener("htmx:afterRequest", () => answer.removeAttribute("aria-busy"));
 })();

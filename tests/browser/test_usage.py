@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.test_dashboard import log_in
@@ -98,6 +98,25 @@ def test_what_was_chosen_last_is_answered(page: Page, acme: Account) -> None:
     expect(page.get_by_role("heading", name="By model")).to_be_visible()
     expect(cost(page)).to_contain_text("$6.00")
     expect(page.get_by_label("Range")).to_have_value("90d")
+
+
+def test_what_was_chosen_last_is_answered_also_when_the_answer_before_was_lost(
+    context: BrowserContext, acme: Account
+) -> None:
+    # A browser complains of what is lost.
+    page = context.new_page()
+    log_in(page)
+    page.goto("/usage/")
+    asked: list[Route] = []
+    page.route("**/usage/?*", lambda route: asked.append(route), times=1)
+    with page.expect_request("**/usage/?*"):
+        page.get_by_label("Range").select_option("Last 90 days")
+    page.get_by_label("Grouped by").select_option("Model")
+
+    asked[0].abort()
+
+    expect(page.get_by_role("heading", name="By model")).to_be_visible()
+    expect(cost(page)).to_contain_text("$6.00")
 
 
 def test_the_keyboard_alone_explores(page: Page, acme: Account) -> None:
