@@ -111,6 +111,8 @@ def billing_of(
     at: datetime,
 ) -> BillingPage:
     """The account's billing as of `at`, with the page of invoices of that `number`, from 1 on."""
+    # Before the invoices: one that is paid meanwhile is then shown as paid, or the page comes again.
+    payment_on_its_way = attention.payment_on_its_way(account, at=at)
     upcoming = previews.upcoming(account, at=at, subscription=subscription)
     can_schedule = subscription is not None and allows(Move.SCHEDULE, before=State(subscription.state))
     is_scheduled = subscription is not None and bool(
@@ -125,7 +127,7 @@ def billing_of(
             account, limit=INVOICES_A_PAGE, offset=INVOICES_A_PAGE * (number - 1)
         ),
         number=number,
-        payment_on_its_way=attention.payment_on_its_way(account, at=at),
+        payment_on_its_way=payment_on_its_way,
         can_cancel=can_schedule and subscription is not None and not subscription.cancel_at_term_end,
         can_keep=can_schedule and is_scheduled,
     )

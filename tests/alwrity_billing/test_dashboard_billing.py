@@ -1,13 +1,14 @@
 """The billing page and an invoice's page, as an owner sees and uses them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from html import unescape
+from itertools import count
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django.asserts import assertRedirects
@@ -50,6 +51,19 @@ def page_of(client: Client, url: str = "/billing/") -> str:
     response = client.get(url)
     assert response.status_code == 200
     return unescape(response.content.decode())
+
+
+def paying(invoice: BillingHistory, *, after: int) -> Callable[..., Any]:
+    """For `execute_wrapper`: pays the invoice once so many statements were executed."""
+    executed = count(1)
+
+    def execute(following: Callable[..., Any], *statement: Any) -> Any:
+        answer = following(*statement)
+        if next(executed) == after:
+            paid(invoice)
+        return answer
+
+    return execute
 
 
 class TestBilling:
@@ -149,6 +163,22 @@ class TestWaiting:
         paid(first)
 
         assert "Refresh" not in alice.get("/billing/")
+
+    def test_whenever_it_is_settled_meanwhile_the_page_says_so_or_comes_again(
+        self, alice: Client, first: BillingHistory
+    ) -> None:
+        """Paid after the first statement of the page, after the second, and so on to the last."""
+        with CaptureQueriesContext(connection) as statements:
+            assert "Open" in page_of(alice)
+        seen = set()
+        for number in range(1, len(statements) + 1):
+            with transaction.atomic():
+                with connection.execute_wrapper(paying(first, after=number)):
+                    response = alice.get("/billing/")
+                seen.add(("Open" in response.content.decode(), "Refresh" in response))
+                transaction.set_rollback(True)
+
+        assert seen == {(False, False), (False, True), (True, True)}
 
     def test_after_a_visit_at_stripe_it_waits_for_the_card(self, alice: Client, acme: Account) -> None:
         back = f"/billing/?since={int(NOW.timestamp())}&checkout=done"
